@@ -1,0 +1,73 @@
+"""The people a tenant may write to, their lists, and what a CSV row becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+SubscriberStatus: TypeAlias = Literal["active", "unsubscribed", "bounced", "complained"]
+Attribute: TypeAlias = str | int | float | bool | None | list["Attribute"] | dict[str, "Attribute"]
+
+
+class Subscriber(msgspec.Struct, frozen=True, kw_only=True):
+    """A person, once per tenant and normalised address. Only `active` ones get broadcast mail."""
+
+    id: int = 0
+    tenant_id: int
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    status: SubscriberStatus = "active"
+    attributes: Mapping[str, Attribute] = {}
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class MailingList(msgspec.Struct, frozen=True, kw_only=True):
+    """A named set of subscribers; many-to-many."""
+
+    id: int = 0
+    tenant_id: int
+    name: str
+    created_at: datetime | None = None
+
+
+SubscriptionStatus: TypeAlias = Literal["subscribed", "unsubscribed", "pending"]
+
+
+class Subscription(msgspec.Struct, frozen=True, kw_only=True):
+    """One person's place on one list."""
+
+    tenant_id: int
+    list_id: int
+    subscriber_id: int
+    status: SubscriptionStatus = "subscribed"
+
+
+class NewSubscriber(msgspec.Struct, frozen=True):
+    """One valid row of an import: the address is normalised already."""
+
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    attributes: Mapping[str, Attribute] = {}
+
+
+class ImportCounts(msgspec.Struct, frozen=True):
+    """What one batch did; the three add up to the batch's rows."""
+
+    imported: int = 0
+    updated: int = 0
+    skipped: int = 0
+
+
+class Audience(msgspec.Struct, frozen=True, kw_only=True):
+    """Who a campaign goes to: every active subscriber of the tenant unless lists are named.
+    One person once, whatever the overlap."""
+
+    list_ids: tuple[int, ...] = ()
+    exclude_list_ids: tuple[int, ...] = ()
+    segment_id: int | None = None

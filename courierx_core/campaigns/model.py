@@ -1,0 +1,80 @@
+"""Campaigns: a tenant's mailing, from draft to completed. Transitions are pure and total."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from courierx_core.audience.model import Audience
+from courierx_core.errors import Conflict
+
+CampaignStatus: TypeAlias = Literal[
+    "draft", "scheduled", "preparing", "sending", "paused", "completed", "cancelled"
+]
+Action: TypeAlias = Literal[
+    "schedule", "unschedule", "start", "send", "pause", "resume", "complete", "cancel"
+]
+
+TRANSITIONS: dict[Action, dict[CampaignStatus, CampaignStatus]] = {
+    "schedule": {"draft": "scheduled", "scheduled": "scheduled"},
+    "unschedule": {"scheduled": "draft"},
+    "start": {"draft": "preparing", "scheduled": "preparing"},
+    "send": {"preparing": "sending"},
+    "pause": {"preparing": "paused", "sending": "paused"},
+    "resume": {"paused": "sending"},
+    "complete": {"preparing": "completed", "sending": "completed", "paused": "completed"},
+    "cancel": {
+        "scheduled": "cancelled",
+        "preparing": "cancelled",
+        "sending": "cancelled",
+        "paused": "cancelled",
+    },
+}
+
+
+class Campaign(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailing to an audience. Content is copied into a Message at start; later edits make the next."""
+
+    id: int = 0
+    tenant_id: int
+    name: str
+    subject: str
+    body: str = ""
+    """The one-field form: HTML if it holds a tag, else text; used where html and text are empty."""
+    html: str = ""
+    text: str = ""
+    from_email: str = ""
+    from_name: str = ""
+    reply_to: str = ""
+    template_id: int | None = None
+    audience: Audience = Audience()
+    transport: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    track_opens: bool = True
+    track_clicks: bool = True
+    unsubscribe: str = ""
+    status: CampaignStatus = "draft"
+    pause_reason: str = ""
+    message_id: int | None = None
+    scheduled_at: datetime | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+
+
+def can(status: CampaignStatus, action: Action) -> bool:
+    return status in TRANSITIONS[action]
+
+
+def move(campaign: Campaign, action: Action, *, reason: str = "") -> Campaign:
+    """Return the campaign after `action`. Raises Conflict naming the state where it is illegal."""
+    after = TRANSITIONS[action].get(campaign.status)
+    if after is None:
+        allowed = ", ".join(TRANSITIONS[action])
+        raise Conflict(
+            f"Campaign {campaign.id} is {campaign.status}; {action} is possible only from: {allowed}."
+        )
+    return msgspec.structs.replace(campaign, status=after, pause_reason=reason if action == "pause" else "")

@@ -1,0 +1,58 @@
+"""The assembled system as use cases see it: what was chosen by configuration, in one value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from courierx_core.ports.driver import Runtime
+from courierx_core.ports.limiter import Limiter
+from courierx_core.ports.queue import Queue
+from courierx_core.ports.store import Store
+from courierx_core.ports.transport import Transport
+
+if TYPE_CHECKING:
+    from courierx_core.mail.token import TokenKeys
+    from courierx_core.plugins import Hooks
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """How this install sends. All times in seconds."""
+
+    default_transport: str = "mock"
+    default_sender: str = ""
+    """The From of a campaign whose tenant has none (SES_SENDER_EMAIL)."""
+    window: int = 200
+    """Intended minus recorded per worker: the most a kill can leave uncertain (COURIERX_WINDOW)."""
+    lease_seconds: float = 60.0
+    retry_schedule: tuple[float, ...] = (60, 300, 900, 3600, 10800)
+    """Delays after the 1st, 2nd, ... deferral; then `retry_tail` until `retry_until`."""
+    retry_tail: float = 4 * 3600
+    retry_until: float = 72 * 3600
+    transactional_ttl: float = 24 * 3600
+    max_lateness: float = 3600
+    return_path: str = ""
+    """Domain of VERP return paths; '' uses the From address."""
+
+
+class Courier(msgspec.Struct, frozen=True, kw_only=True):
+    """One process's assembly. Built in one place (the app's container), passed to every use case."""
+
+    store: Store
+    queue: Queue
+    limiter: Limiter
+    transports: Mapping[str, Transport]
+    hooks: Hooks
+    tokens: TokenKeys
+    runtime: Runtime
+    policy: Policy = Policy()
+
+    def close(self) -> None:
+        """Close every driver; safe to call twice."""
+        for transport in self.transports.values():
+            transport.close()
+        self.queue.close()
+        self.limiter.close()
+        self.store.close()

@@ -1,0 +1,69 @@
+"""Feedback sources: what a provider says later about mail it took."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from courierx_core.ports.driver import C, Driver
+
+FeedbackKind: TypeAlias = Literal[
+    "delivered", "deferred", "bounced", "complained", "rejected", "opened", "clicked", "unsubscribed", "other"
+]
+BounceClass: TypeAlias = Literal["hard", "soft", "policy", "sender"]
+
+
+class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider's request as it came; header names are lower case."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class HttpReply(msgspec.Struct, frozen=True, kw_only=True):
+    status: int = 200
+    body: bytes = b""
+    content_type: str = "text/plain; charset=utf-8"
+
+
+class Feedback(msgspec.Struct, frozen=True, kw_only=True):
+    """A provider's word, normalised. Matched by `send_id`, else by transport, `provider_id` and
+    `recipient`; applied once by (source, kind, recipient, event_id or the provider's time)."""
+
+    kind: FeedbackKind
+    at: datetime
+    """The provider's time, aware."""
+    event_id: str = ""
+    send_id: str = ""
+    provider_id: str = ""
+    recipient: str = ""
+    status: str = ""
+    """Enhanced status code (RFC 3463)."""
+    reply: str = ""
+    bounce: BounceClass | None = None
+    url: str = ""
+    user_agent: str = ""
+
+
+class FeedbackSource(Driver[C]):
+    """Entry-point group `courierx.feedback`; answers `POST /events/{transport name}`. A source with the
+    entry-point name of a transport is given that transport's Config."""
+
+    def answer(self, request: HttpRequest) -> HttpReply | None:
+        """Answer a provider's handshake; None for ordinary events."""
+        return None
+
+    @abstractmethod
+    def verify(self, request: HttpRequest) -> None:
+        """Raise Forbidden unless the request is truly the provider's and fresh."""
+
+    @abstractmethod
+    def parse(self, request: HttpRequest) -> Iterable[Feedback]:
+        """Turn a verified request into feedback. Pure; raises InvalidInput on junk."""

@@ -1,0 +1,319 @@
+"""Stores: where the truth is. Bound to one tenant by `begin`; one small repository per slice.
+
+Every method works inside the unit's transaction. Ids that are not the tenant's read as missing
+(NotFound). Lists are newest first: `before` is the id to continue below, `limit` 1-1000.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any, NewType, Protocol
+
+import msgspec
+
+from courierx_core.access import ApiKey
+from courierx_core.audience.model import (
+    Audience,
+    ImportCounts,
+    MailingList,
+    NewSubscriber,
+    Subscriber,
+    SubscriberStatus,
+)
+from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.delivery.model import Delivery, DeliveryState
+from courierx_core.messages.model import Message
+from courierx_core.ports.driver import C, Driver
+from courierx_core.ports.ledger import Ledger
+from courierx_core.suppression import Suppression
+from courierx_core.templates.model import Template
+from courierx_core.tenants import Tenant
+from courierx_core.work import Topic, WorkItem
+
+TenantId = NewType("TenantId", int)
+
+
+class Tenants(Protocol):
+    def add(self, tenant: Tenant) -> Tenant:
+        """Raises Conflict on a duplicate name (compared without case)."""
+
+    def get(self, tenant_id: int) -> Tenant: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Tenant]: ...
+    def save(self, tenant: Tenant) -> Tenant: ...
+    def remove(self, tenant_id: int) -> None:
+        """Delete the tenant and every row it owns. Raises Conflict while it has open work."""
+
+
+class Keys(Protocol):
+    def add(self, key: ApiKey) -> ApiKey: ...
+    def get(self, key_id: int) -> ApiKey: ...
+    def list(self) -> Sequence[ApiKey]: ...
+    def revoke(self, key_id: int) -> ApiKey: ...
+    def touch(self, key_id: int) -> None:
+        """Note that the key was used now."""
+
+
+class Subscribers(Protocol):
+    def add(self, subscriber: Subscriber) -> Subscriber:
+        """Raises Conflict when the tenant has that address."""
+
+    def get(self, subscriber_id: int) -> Subscriber: ...
+    def by_email(self, email: str) -> Subscriber | None: ...
+    def list(
+        self, *, before: int | None = None, limit: int = 100, status: SubscriberStatus | None = None
+    ) -> Sequence[Subscriber]: ...
+    def save(self, subscriber: Subscriber) -> Subscriber: ...
+    def remove(self, subscriber_id: int) -> None: ...
+    def count(self, audience: Audience) -> int:
+        """Count the people an audience reaches now, suppressed ones included."""
+
+    def import_rows(
+        self, rows: Sequence[NewSubscriber], *, update: bool = False, list_id: int | None = None
+    ) -> ImportCounts:
+        """Insert a batch as a set. A known address is skipped, or with `update` gets the row's names and
+        attributes merged in; its status never changes. An address on the suppression list goes in but
+        stays suppressed. With `list_id` those new to the list are subscribed; who left it stays off."""
+
+
+class Lists(Protocol):
+    def add(self, mailing_list: MailingList) -> MailingList: ...
+    def get(self, list_id: int) -> MailingList: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MailingList]: ...
+    def remove(self, list_id: int) -> None: ...
+    def subscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
+        """Put people on a list; who unsubscribed from it stays off. Returns how many were added."""
+
+    def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int: ...
+
+
+class Suppressions(Protocol):
+    def add(self, suppression: Suppression) -> Suppression:
+        """Raises Conflict when the tenant has that address."""
+
+    def add_many(self, suppressions: Sequence[Suppression]) -> int:
+        """Add as a set, skipping known ones; return how many were new."""
+
+    def get(self, suppression_id: int) -> Suppression: ...
+    def list(
+        self, *, before: int | None = None, limit: int = 100, address: str | None = None
+    ) -> Sequence[Suppression]: ...
+    def remove(self, suppression_id: int) -> None: ...
+
+
+class Templates(Protocol):
+    def add(self, template: Template) -> Template: ...
+    def get(self, template_id: int) -> Template: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Template]: ...
+    def save(self, template: Template) -> Template: ...
+    def remove(self, template_id: int) -> None: ...
+
+
+class Campaigns(Protocol):
+    def add(self, campaign: Campaign) -> Campaign: ...
+    def get(self, campaign_id: int) -> Campaign: ...
+    def by_name(self, name: str) -> Campaign | None:
+        """Return the newest campaign of that exact name."""
+
+    def list(
+        self, *, before: int | None = None, limit: int = 100, status: CampaignStatus | None = None
+    ) -> Sequence[Campaign]: ...
+    def save(self, campaign: Campaign, *, was: CampaignStatus) -> Campaign:
+        """Write it if its stored status is still `was`, else raise Conflict: two starts, one run."""
+
+    def remove(self, campaign_id: int) -> None: ...
+
+
+class Messages(Protocol):
+    def add(self, message: Message) -> Message: ...
+    def get(self, message_id: int) -> Message: ...
+    def complete(self, message_id: int) -> bool:
+        """Mark it completed if it has no open work item and no open delivery; True when that was now."""
+
+
+class SnapshotStep(msgspec.Struct, frozen=True):
+    """What one chunk of a snapshot did. `cursor` is the last subscriber id seen; `more` is False at the
+    end. `counts` are the new deliveries by state (queued, suppressed)."""
+
+    cursor: int
+    more: bool
+    counts: Mapping[str, int]
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why deliveries ended in a state: grouped, with one example of the far side's words."""
+
+    state: DeliveryState
+    status: str
+    reason: str
+    count: int
+    example: str
+
+
+class Deliveries(Protocol):
+    def snapshot(self, message: Message, audience: Audience, *, after: int, limit: int) -> SnapshotStep:
+        """Make deliveries for the next `limit` (<= 50,000) subscribers with id > `after`: queued, or
+        closed as suppressed, plus send items of at most SEND_ITEM_MAX that are ready at once. Safe to
+        repeat: one delivery per message and subscriber."""
+
+    def add(
+        self, message: Message, addresses: Sequence[str], *, subscriber_ids: Sequence[int | None] = ()
+    ) -> Sequence[Delivery]:
+        """Make deliveries for named addresses (suppressed ones closed as such) and, where any is queued,
+        one send item that is ready when this unit commits."""
+
+    def get(self, delivery_id: int) -> Delivery: ...
+    def list(
+        self,
+        *,
+        message_id: int | None = None,
+        state: DeliveryState | None = None,
+        address: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[Delivery]: ...
+    def totals(self, message_id: int) -> dict[str, int]:
+        """Sum the counters: state -> deliveries, zeros left out. What reports show."""
+
+    def recount(self, message_id: int) -> dict[str, int]:
+        """Count the rows themselves; `courierx db check` holds it against `totals`."""
+
+    def reasons(self, message_id: int, *, limit: int = 20) -> Sequence[Reason]:
+        """Group every closed delivery that was not accepted or delivered, commonest first."""
+
+    def requeue(self, message_id: int, delivery_ids: Sequence[int]) -> Sequence[int]:
+        """Queue exactly these uncertain or failed deliveries again, as one new send item per 500;
+        return the ids that moved."""
+
+    def cancel_open(self, message_id: int) -> int:
+        """Close what is open and not intended as `cancelled`; mark the message's held items done where
+        nothing of theirs is under way. Returns how many deliveries were cancelled."""
+
+
+class Work(Protocol):
+    def add(self, item: WorkItem) -> WorkItem: ...
+    def get(self, item_id: int) -> WorkItem: ...
+    def hold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+        """Pause: ready and leased items of the subject become held; live leases keep their owner until
+        what is under way is answered. Returns how many."""
+
+    def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+        """Resume: held items are ready again, or leased still where a lease is open (its owner gives it
+        back, or the sweep takes it)."""
+
+    def advance(
+        self,
+        item: WorkItem,
+        *,
+        cursor: int,
+        counts: Mapping[str, int] | None = None,
+        done: bool = False,
+        error: str = "",
+        delay_seconds: float | None = None,
+    ) -> None:
+        """Save a topic's progress in this unit. With `delay_seconds` the lease is given back and the
+        item is due again then. Raises Fenced when the lease is no longer ours."""
+
+    def open_items(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+        """Count the subject's items that are not done."""
+
+
+class Audit(Protocol):
+    def add(self, action: str, subject: str, detail: Mapping[str, Any], *, actor: str) -> None: ...
+
+
+class IdempotentAnswer(msgspec.Struct, frozen=True):
+    """What a request with this key was answered; `status` 0 while it is still in work."""
+
+    key: str
+    fingerprint: bytes
+    status: int = 0
+    body: bytes = b""
+
+
+class Idempotency(Protocol):
+    def get(self, key: str) -> IdempotentAnswer | None:
+        """Return what the key was used for in the last 24 h."""
+
+    def put(self, answer: IdempotentAnswer) -> None: ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction of one tenant."""
+
+    @property
+    def tenant_id(self) -> int: ...
+    @property
+    def tenant(self) -> Tenant:
+        """The tenant's row, read when asked. Raises NotFound."""
+
+    subscribers: Subscribers
+    lists: Lists
+    suppressions: Suppressions
+    templates: Templates
+    campaigns: Campaigns
+    messages: Messages
+    deliveries: Deliveries
+    work: Work
+    keys: Keys
+    audit: Audit
+    idempotency: Idempotency
+
+
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who this database belongs to (LEDGER: adoption)."""
+
+    id: str
+    environment: str = ""
+    public_url: str = ""
+    heartbeat_at: datetime | None = None
+    """The last heartbeat, by the database's clock."""
+    age_seconds: float = 0.0
+    """Seconds since it."""
+
+
+class PlatformUnit(Protocol):
+    """One transaction above tenants: a closed list, pinned by a test; controllers never see it."""
+
+    tenants: Tenants
+    keys: Keys
+    """Platform keys to add; any tenant's key to authenticate."""
+
+    def owner_of(self, table: str, object_id: int) -> int | None:
+        """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,
+        `suppressions`, `templates` or `lists`; None when there is none."""
+
+    def installation(self) -> Installation:
+        """Return the install's row, made with a fresh id when there is none."""
+
+    def save_installation(self, installation: Installation) -> None: ...
+    def workers(self) -> int:
+        """Count the owners with a live lease or a heartbeat in the last minute."""
+
+
+class Store(Driver[C]):
+    """Entry-point group `courierx.stores`. See `courierx_core.testing.StoreContract`."""
+
+    @abstractmethod
+    def begin(self, tenant_id: int, *, write: bool = True) -> AbstractContextManager[UnitOfWork]:
+        """Open a transaction bound to one tenant: committed when the block ends, rolled back when it
+        raises. With `write=False` it may run beside a writer and must not change anything."""
+
+    @abstractmethod
+    def platform(self) -> AbstractContextManager[PlatformUnit]:
+        """Open a transaction for what comes before or above a tenant; ends like `begin`."""
+
+    @abstractmethod
+    def ledger(self) -> Ledger:
+        """Open the hot path on a connection of its own."""
+
+    @abstractmethod
+    def upgrade(self) -> None:
+        """Bring the schema to this version's; a second run after a crash completes it."""
+
+    @abstractmethod
+    def revision(self) -> str:
+        """Return the schema's revision; '' for an empty database."""
