@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -40,10 +40,10 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
 class Courier(msgspec.Struct, frozen=True, kw_only=True):
     """One process's assembly. Built in one place (the app's container), passed to every use case."""
 
-    store: Store
-    queue: Queue
-    limiter: Limiter
-    transports: Mapping[str, Transport]
+    store: Store[Any]
+    queue: Queue[Any]
+    limiter: Limiter[Any]
+    transports: Mapping[str, Transport[Any]]
     hooks: Hooks
     tokens: TokenKeys
     runtime: Runtime

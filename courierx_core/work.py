@@ -50,8 +50,3 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     cursor: int = 0
     counts: Mapping[str, int] = {}
     error: str = ""
-
-
-def queue_topic(stream: Stream) -> str:
-    """Name the notification topic that wakes workers for a stream."""
-    return "transactional" if stream == "transactional" else "broadcast"

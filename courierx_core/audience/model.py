@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 SubscriberStatus: TypeAlias = Literal["active", "unsubscribed", "bounced", "complained"]
-Attribute: TypeAlias = str | int | float | bool | None | list["Attribute"] | dict[str, "Attribute"]
+Attribute: TypeAlias = str | int | float | bool | list["Attribute"] | dict[str, "Attribute"] | None
 
 
 class Subscriber(msgspec.Struct, frozen=True, kw_only=True):

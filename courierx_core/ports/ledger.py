@@ -51,11 +51,16 @@ class ItemMove(msgspec.Struct, frozen=True):
     counts: Mapping[str, int]
     """The item's whole counts, which replace the stored ones."""
     state: Literal["leased", "done", "ready"] = "leased"
-    """"ready" gives the lease back: everything up to the cursor is resolved."""
+    """"ready" gives the lease back: everything up to the cursor is resolved. On an item that was paused
+    meanwhile (held, same epoch) "ready" and "done" clear owner and lease, and it stays held."""
+    delay_seconds: float = 0.0
+    """With "ready": due again only then (the transport is down, say)."""
 
 
 class Retry(msgspec.Struct, frozen=True):
-    """A list item to be born in the same transaction: deliveries that get another attempt."""
+    """A list item to be born in the same transaction: deliveries that get another attempt. Only ids whose
+    outcome was applied in this transaction go in, so a window that is repeated after a lost connection,
+    or comes late, never queues anybody twice; none left, no item."""
 
     message_id: int
     stream: Stream
@@ -124,7 +129,7 @@ class Ledger(Protocol):
 
     def sweep(self, *, limit: int = 100) -> list[Swept]:
         """Take expired leases: unresolved deliveries up to the cursor become `uncertain` (those that
-        evidence has raised meanwhile are counted as accepted), the item's epoch rises, and it is ready
+        evidence has moved meanwhile were counted where they moved), the item's epoch rises, and it is ready
         again (a held one stays held without a lease; an exhausted one is done)."""
 
     def next_due(self, *, topics: Sequence[Topic]) -> float | None:

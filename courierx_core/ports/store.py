@@ -290,6 +290,9 @@ class PlatformUnit(Protocol):
         """Return the install's row, made with a fresh id when there is none."""
 
     def save_installation(self, installation: Installation) -> None: ...
+    def beat(self, owner: str) -> None:
+        """Note that a worker is alive, now by the database's clock; also the install's heartbeat."""
+
     def workers(self) -> int:
         """Count the owners with a live lease or a heartbeat in the last minute."""
 

@@ -1,0 +1,288 @@
+"""Use cases of campaigns. Each reads as the sentence that describes it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+import msgspec
+
+from courierx_core.campaigns.model import Campaign, move
+from courierx_core.courier import Courier
+from courierx_core.delivery.model import STATES
+from courierx_core.errors import Conflict, CourierXError, FieldProblem, InvalidInput, RenderError
+from courierx_core.mail.address import split_address
+from courierx_core.messages.model import Content, Message
+from courierx_core.messages.service import complete_message, complete_parts, freeze, parts_of
+from courierx_core.notify import TOPICS, notify
+from courierx_core.ports.store import Reason, UnitOfWork
+from courierx_core.ports.transport import Stream
+from courierx_core.templates.check import check
+from courierx_core.templates.model import Template
+from courierx_core.work import WorkItem
+
+SNAPSHOT_CHUNK = 10_000
+"""Subscribers a snapshot takes in one transaction: about 50 ms of work."""
+NAME_MAX = 255
+
+
+class Started(msgspec.Struct, frozen=True):
+    """A campaign that has just begun, and how many people it reaches."""
+
+    campaign: Campaign
+    audience: int
+
+
+class Report(msgspec.Struct, frozen=True, kw_only=True):
+    """What became of a campaign. `states` always add up to `audience`."""
+
+    campaign_id: int
+    status: str
+    pause_reason: str
+    audience: int
+    states: Mapping[str, int]
+    reasons: Sequence[Reason]
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+def create(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Campaign:
+    """Save a new draft. Raises InvalidInput with every bad field; a template's error has its line."""
+    _check(courier, unit, campaign)
+    return unit.campaigns.add(campaign)
+
+
+def update(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Campaign:
+    """Save a changed draft. Raises Conflict once it has started: content and audience are frozen then."""
+    stored = unit.campaigns.get(campaign.id)
+    if stored.status not in ("draft", "scheduled"):
+        raise Conflict(
+            f"Campaign {campaign.id} is {stored.status}: what it sends is frozen. Clone it to change it."
+        )
+    _check(courier, unit, campaign)
+    return unit.campaigns.save(campaign, was=stored.status)
+
+
+def _check(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
+    problems: list[FieldProblem] = []
+    if not campaign.name.strip() or len(campaign.name) > NAME_MAX:
+        problems.append(FieldProblem("name", "length", f"takes 1 to {NAME_MAX} characters"))
+    if campaign.from_email:
+        try:
+            split_address(campaign.from_email)
+        except InvalidInput as error:
+            problems += [FieldProblem("from_email", p.code, p.message) for p in error.problems]
+    if problems:
+        raise InvalidInput(*problems)
+    verdict = check(_template(unit, campaign), filters=courier.hooks.template_filters())
+    if not verdict.valid:
+        raise RenderError(verdict.reason, part=verdict.part, line=verdict.line)
+
+
+def _template(unit: UnitOfWork, campaign: Campaign) -> Template:
+    """Gather the campaign's sources: its own parts first, then those of its template."""
+    html, text = parts_of(campaign.body, campaign.html, campaign.text)
+    base = Template(tenant_id=campaign.tenant_id, name=campaign.name, subject=campaign.subject)
+    if campaign.template_id is not None:
+        base = unit.templates.get(campaign.template_id)
+    return Template(
+        tenant_id=campaign.tenant_id,
+        name=base.name,
+        subject=campaign.subject or base.subject,
+        html=html or (base.html if not text else ""),
+        text=text or (base.text if not html else ""),
+        layout=base.layout,
+    )
+
+
+def content_of(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Content:
+    """Assemble what a campaign sends, unchecked: sources, sender and the variables all recipients share."""
+    tenant = unit.tenant
+    template = complete_parts(courier, _template(unit, campaign))
+    sender = campaign.from_email or tenant.default_from or courier.policy.default_sender
+    from_email, from_name = "", campaign.from_name
+    if sender:
+        address = split_address(sender)
+        from_email, from_name = address.email, from_name or address.name
+    return Content(
+        from_email=from_email,
+        from_name=from_name,
+        reply_to=campaign.reply_to,
+        subject=template.subject,
+        html=template.html,
+        text=template.text,
+        layout=template.layout,
+        headers=campaign.headers,
+        track_opens=campaign.track_opens,
+        track_clicks=campaign.track_clicks,
+        unsubscribe=campaign.unsubscribe,
+        variables={
+            "campaign": {"id": campaign.id, "name": campaign.name, "subject": template.subject},
+            "tenant": {"id": tenant.id, "name": tenant.name, "contact_email": tenant.contact_email},
+        },
+    )
+
+
+def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
+    """Freeze a draft into a message and queue its snapshot, once, whoever else tries.
+
+    Raises Conflict when it is not startable or reaches nobody, InvalidInput when it cannot be sent.
+    """
+    with courier.store.begin(tenant_id) as unit:
+        campaign = unit.campaigns.get(campaign_id)
+        started = move(campaign, "start")
+        audience = unit.subscribers.count(campaign.audience)
+        if not audience:
+            raise Conflict(
+                f"Campaign {campaign_id} has nobody to go to: add active subscribers, or other lists."
+            )
+        transport = campaign.transport or courier.policy.default_transport
+        content = content_of(courier, unit, campaign)
+        stream: Stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
+        message = unit.messages.add(
+            Message(
+                tenant_id=tenant_id,
+                campaign_id=campaign_id,
+                stream=stream,
+                transport=transport,
+                content=freeze(courier, content, stream=stream, transport=transport),
+            )
+        )
+        unit.work.add(WorkItem(tenant_id=tenant_id, stream=stream, topic="snapshot", subject_id=message.id))
+        saved = unit.campaigns.save(
+            msgspec.structs.replace(started, message_id=message.id, started_at=courier.runtime.now()),
+            was=campaign.status,
+        )
+    notify(courier, "tasks")
+    return Started(saved, audience)
+
+
+def schedule(courier: Courier, tenant_id: int, campaign_id: int, at: datetime) -> Campaign:
+    """Start a draft at an aware time in the future. Raises InvalidInput for one that has passed."""
+    if at.tzinfo is None or at <= courier.runtime.now():
+        raise InvalidInput.of("scheduled_at", "in_the_past", "must be an aware time later than now")
+    with courier.store.begin(tenant_id) as unit:
+        campaign = unit.campaigns.get(campaign_id)
+        scheduled = msgspec.structs.replace(move(campaign, "schedule"), scheduled_at=at)
+        saved = unit.campaigns.save(scheduled, was=campaign.status)
+        unit.work.hold(campaign_id, topics=("schedule",))
+        unit.work.add(
+            WorkItem(
+                tenant_id=tenant_id, stream="broadcast", topic="schedule", subject_id=campaign_id, due_at=at
+            )
+        )
+    return saved
+
+
+def unschedule(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
+    """Make a scheduled campaign a draft again."""
+    with courier.store.begin(tenant_id) as unit:
+        campaign = unit.campaigns.get(campaign_id)
+        draft = msgspec.structs.replace(move(campaign, "unschedule"), scheduled_at=None)
+        unit.work.hold(campaign_id, topics=("schedule",))
+        return unit.campaigns.save(draft, was=campaign.status)
+
+
+def start_scheduled(courier: Courier, item: WorkItem) -> None:
+    """Task of topic schedule: start the campaign if that is still what its owner wants."""
+    with courier.store.begin(item.tenant_id) as unit:
+        campaign = unit.campaigns.get(item.subject_id)
+        due = campaign.scheduled_at is not None and campaign.scheduled_at <= courier.runtime.now()
+        unit.work.advance(item, cursor=0, done=True)
+    if campaign.status != "scheduled" or not due:
+        return
+    try:
+        start(courier, item.tenant_id, campaign.id)
+    except CourierXError as error:
+        _note_failed_start(courier, campaign, str(error))
+
+
+def _note_failed_start(courier: Courier, campaign: Campaign, why: str) -> None:
+    with courier.store.begin(campaign.tenant_id) as unit:
+        draft = move(campaign, "unschedule")
+        unit.campaigns.save(
+            msgspec.structs.replace(draft, pause_reason=f"not started: {why}"), was=campaign.status
+        )
+
+
+def snapshot(courier: Courier, item: WorkItem) -> None:
+    """Task of topic snapshot: make a delivery for everyone in the audience, chunk by chunk.
+
+    Its cursor is the last subscriber; a crash repeats at most one chunk, and that one changes nothing.
+    """
+    cursor, counts, more = item.cursor, dict(item.counts), True
+    while more:
+        with courier.store.begin(item.tenant_id) as unit:
+            message = unit.messages.get(item.subject_id)
+            assert message.campaign_id is not None
+            campaign = unit.campaigns.get(message.campaign_id)
+            step = unit.deliveries.snapshot(message, campaign.audience, after=cursor, limit=SNAPSHOT_CHUNK)
+            cursor, more = step.cursor, step.more
+            for state, n in step.counts.items():
+                counts[state] = counts.get(state, 0) + n
+            unit.work.advance(item, cursor=cursor, counts=counts, done=not more)
+            if not more and campaign.status == "preparing":
+                unit.campaigns.save(move(campaign, "send"), was=campaign.status)
+        notify(courier, message.stream)
+    complete_message(courier, item.tenant_id, item.subject_id)
+
+
+def pause(
+    courier: Courier, tenant_id: int, campaign_id: int, reason: str = "paused by its owner"
+) -> Campaign:
+    """Stop a campaign from intending anything more; what is under way is still answered."""
+    with courier.store.begin(tenant_id) as unit:
+        campaign = unit.campaigns.get(campaign_id)
+        paused = move(campaign, "pause", reason=reason[:500])
+        unit.work.hold(_message_id(campaign))
+        return unit.campaigns.save(paused, was=campaign.status)
+
+
+def resume(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
+    """Go on where a pause stopped."""
+    with courier.store.begin(tenant_id) as unit:
+        campaign = unit.campaigns.get(campaign_id)
+        resumed = move(campaign, "resume")
+        unit.work.unhold(_message_id(campaign))
+        saved = unit.campaigns.save(resumed, was=campaign.status)
+    for topic in TOPICS:
+        notify(courier, topic)
+    return saved
+
+
+def cancel(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
+    """End a campaign: whoever was not intended yet gets nothing and is shown as cancelled."""
+    with courier.store.begin(tenant_id) as unit:
+        campaign = unit.campaigns.get(campaign_id)
+        cancelled = move(campaign, "cancel")
+        if campaign.message_id is not None:
+            unit.work.hold(campaign.message_id)
+            unit.deliveries.cancel_open(campaign.message_id)
+        unit.work.hold(campaign_id, topics=("schedule",))
+        return unit.campaigns.save(cancelled, was=campaign.status)
+
+
+def _message_id(campaign: Campaign) -> int:
+    if campaign.message_id is None:
+        raise Conflict(f"Campaign {campaign.id} has not started.")
+    return campaign.message_id
+
+
+def report(unit: UnitOfWork, campaign_id: int) -> Report:
+    """Tell what became of everyone."""
+    campaign = unit.campaigns.get(campaign_id)
+    totals: dict[str, int] = {}
+    reasons: Sequence[Reason] = ()
+    if campaign.message_id is not None:
+        totals = unit.deliveries.totals(campaign.message_id)
+        reasons = unit.deliveries.reasons(campaign.message_id)
+    return Report(
+        campaign_id=campaign_id,
+        status=campaign.status,
+        pause_reason=campaign.pause_reason,
+        audience=sum(totals.values()),
+        states={state: totals[state] for state in STATES if totals.get(state)},
+        reasons=reasons,
+        started_at=campaign.started_at,
+        completed_at=campaign.completed_at,
+    )

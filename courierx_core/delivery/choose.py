@@ -1,0 +1,112 @@
+"""The guards of the pipeline, top to bottom: suppressed? blocked? within the rate? does it render?"""
+
+from __future__ import annotations
+
+import logging
+import time
+from datetime import datetime
+
+from courierx_core.courier import Courier
+from courierx_core.delivery.judge import Attempt, Verdict
+from courierx_core.delivery.line import Batch, Line, OpenItem
+from courierx_core.delivery.model import DeliveryState
+from courierx_core.errors import RenderError
+from courierx_core.messages.model import Recipient
+from courierx_core.plugins import HookFailed
+from courierx_core.ports.ledger import Ledger
+from courierx_core.ports.limiter import Rate
+from courierx_core.ports.transport import Stream
+from courierx_core.work import SEND_ITEM_MAX
+
+log = logging.getLogger("courierx.delivery")
+
+
+BROADCAST_SHARE = 0.9
+"""The part of a transport's rate that broadcast mail may use, so a password reset has room."""
+PLUGIN_RETRY_SECONDS = 60.0
+
+
+def choose(courier: Courier, ledger: Ledger, line: Line, stream: Stream, room: int, batch: Batch) -> int:
+    """Move up to `room` deliveries of the line's first item into `batch`, rendered; return how many."""
+    item = line.items[0]
+    if not item.read:
+        _read(courier, ledger, line, item, batch)
+    batch.items[item.id] = item
+    granted = _permits(courier, line, stream, min(room, len(item.rows))) if item.rows else 0
+    for _ in range(granted):
+        recipient = item.rows.popleft()
+        item.cursor = recipient.id
+        attempt = _attempt(line, item, recipient)
+        try:
+            envelope = item.renderer.envelope(recipient)
+        except RenderError as error:
+            _close(item, batch, Verdict(attempt.ends("failed", tries=0, reason=f"cannot render: {error}")))
+            continue
+        item.unresolved += 1
+        batch.intents.append((item, attempt, envelope))
+    return granted
+
+
+def _attempt(line: Line, item: OpenItem, recipient: Recipient) -> Attempt:
+    return Attempt(recipient, item.message, item.id, item.item.attempt, line.transport.name)
+
+
+def _close(item: OpenItem, batch: Batch, verdict: Verdict) -> None:
+    item.record(verdict)
+    batch.verdicts.append(verdict)
+
+
+def _read(courier: Courier, ledger: Ledger, line: Line, item: OpenItem, batch: Batch) -> None:
+    """Read the item's rows once and close those that may not be mailed."""
+    rows = ledger.read(item.item, after=item.cursor, limit=SEND_ITEM_MAX)
+    item.read = True
+    refused = _refusals(courier, item, rows, courier.runtime.now())
+    for recipient in rows:
+        verdict = refused.get(recipient.id)
+        if verdict is None:
+            item.rows.append(recipient)
+        else:
+            state, reason = verdict
+            attempt = _attempt(line, item, recipient)
+            delay = PLUGIN_RETRY_SECONDS if state == "deferred" else None
+            _close(item, batch, Verdict(attempt.ends(state, tries=0, reason=reason), delay))
+
+
+def _refusals(
+    courier: Courier, item: OpenItem, rows: list[Recipient], now: datetime
+) -> dict[int, tuple[DeliveryState, str]]:
+    """Say which rows may not be sent, into which state they go, and why."""
+    refused: dict[int, tuple[DeliveryState, str]] = {}
+    expires = item.message.expires_at
+    for recipient in rows:
+        if recipient.suppressed:
+            refused[recipient.id] = ("suppressed", recipient.suppressed)
+        elif expires is not None and now > expires:
+            refused[recipient.id] = ("failed", "expired before it could be sent")
+    if courier.hooks.has_block and len(refused) < len(rows):
+        asked = [recipient for recipient in rows if recipient.id not in refused]
+        try:
+            blocked = courier.hooks.block(item.message, asked)
+        except HookFailed as failure:  # guards fail closed: nobody is mailed unchecked
+            log.warning("%s; its deliveries are deferred", failure)
+            refused |= {recipient.id: ("deferred", f"plugin:{failure.plugin}") for recipient in asked}
+        else:
+            refused |= {i: ("blocked", reason) for i, reason in blocked.items()}
+    return refused
+
+
+def _permits(courier: Courier, line: Line, stream: Stream, want: int) -> int:
+    """Take permits from the transport's rate; none now sets when to ask again."""
+    per_second = line.traits.per_second
+    if not per_second:
+        return want
+    key, take = f"transport:{line.transport.name}", courier.limiter.take
+    if stream == "broadcast":
+        share = Rate(max(1, int(per_second * BROADCAST_SHARE)))
+        grant = take(f"{key}:broadcast", want, share)
+        want = grant.granted
+    if want:
+        grant = take(key, want, Rate(per_second))
+    if not grant.granted:
+        line.not_before = time.monotonic() + grant.retry_after
+    return grant.granted

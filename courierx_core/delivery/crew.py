@@ -1,0 +1,76 @@
+"""What a run needs from its surroundings: compiled messages, senders that outlive a run, completion."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+
+from courierx_core.courier import Courier
+from courierx_core.delivery.line import Line, OpenItem
+from courierx_core.delivery.sender import Sender
+from courierx_core.errors import CourierXError
+from courierx_core.messages.compile import Compiled
+from courierx_core.messages.model import Message
+from courierx_core.messages.service import complete_message, pause_message
+from courierx_core.work import WorkItem
+
+log = logging.getLogger("courierx.delivery")
+
+CACHE_MESSAGES = 64
+"""Compiled messages kept at most."""
+
+
+class SendCrew:
+    """One lane's: it is used by that lane's thread only, apart from `complete`."""
+
+    def __init__(self, courier: Courier) -> None:
+        self.courier = courier
+        self._senders: dict[str, Sender] = {}
+        self._compiled: OrderedDict[int, tuple[Message, Compiled]] = OrderedDict()
+
+    def open_item(self, item: WorkItem) -> OpenItem | None:
+        """Compile the item's message, or pause it with the reason why that is not possible."""
+        found = self._compiled.get(item.subject_id)
+        if found is None:
+            with self.courier.store.begin(item.tenant_id, write=False) as unit:
+                message = unit.messages.get(item.subject_id)
+            try:
+                self._require_transport(message)
+                found = message, Compiled(message, self.courier.tokens, self.courier.hooks.template_filters())
+            except CourierXError as error:
+                self.pause(message, str(error))
+                return None
+            self._compiled[item.subject_id] = found
+            if len(self._compiled) > CACHE_MESSAGES:
+                self._compiled.popitem(last=False)
+        return OpenItem(item, *found)
+
+    def _require_transport(self, message: Message) -> None:
+        if message.transport not in self.courier.transports:
+            have = ", ".join(self.courier.transports) or "none"
+            raise CourierXError(
+                f"Message {message.id} goes over transport {message.transport!r}, which this worker does not"
+                f" have (it has: {have}). Configure it, then resume."
+            )
+
+    def line(self, transport: str) -> Line:
+        driver = self.courier.transports[transport]
+        sender = self._senders.get(transport)
+        if sender is None:
+            sender = self._senders[transport] = Sender(driver)
+        return Line(driver, sender)
+
+    def item_done(self, message: Message) -> None:
+        self.complete(message.tenant_id, message.id)
+
+    def complete(self, tenant_id: int, message_id: int) -> None:
+        complete_message(self.courier, tenant_id, message_id)
+
+    def pause(self, message: Message, reason: str) -> None:
+        log.warning("message %s of tenant %s is paused: %s", message.id, message.tenant_id, reason)
+        pause_message(self.courier, message, reason)
+
+    def close(self) -> None:
+        """Say goodbye to every far side."""
+        for sender in self._senders.values():
+            sender.close()

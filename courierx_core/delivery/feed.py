@@ -1,0 +1,115 @@
+"""The belt between the committer and a sender: intended envelopes one way, receipts the other.
+
+Two threads touch it and no lock is taken per envelope: deques are atomic at both ends, and an event is
+set only when the other side is likely to be waiting.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+
+from courierx_core.ports.transport import Deferred, Envelope, Receipt, TransportDown, Uncertain
+
+IDLE_SECONDS = 0.05
+"""How long the sender sleeps, with nothing in flight, before it looks again."""
+
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def boottime() -> float:
+    """Read a clock that goes on through a suspend: a worker that slept past its lease must know it."""
+    return time.clock_gettime(_CLOCK)
+
+
+class Feed(Iterator[Envelope | None]):
+    """Iterated by the sender (`None`: nothing ready just now), filled and drained by the committer."""
+
+    def __init__(self, news: threading.Event) -> None:
+        self.news = news
+        """Set for the committer: answers wait, the belt ran dry, or the sender has returned."""
+        self.step = 1
+        """How many answers are worth waking the committer for."""
+        self.deadline = float("inf")
+        """Boot time after which nothing more may be handed over: the lease is too old."""
+        self.answers: deque[Receipt] = deque()
+        self.starved = False
+        """The sender asked and the belt was empty: commit latency is what limits."""
+        self.over = False
+        """The sender has returned; no more answers will come."""
+        self.failure: Exception | None = None
+        """Why the sender returned early."""
+        self._ready: deque[Envelope] = deque()
+        self._open: set[int] = set()
+        self._filled = threading.Event()
+        self._finished = False
+
+    # The committer's side.
+
+    def push(self, envelopes: Iterable[Envelope]) -> None:
+        """Put intended envelopes on the belt."""
+        self._ready.extend(envelopes)
+        self._filled.set()
+
+    def finish(self) -> None:
+        """Say that no more will come: the sender answers what is open and returns."""
+        self._finished = True
+        self._filled.set()
+
+    def take_back(self) -> list[Envelope]:
+        """Take off the belt what has not been handed over."""
+        left: list[Envelope] = []
+        while True:
+            try:
+                left.append(self._ready.popleft())
+            except IndexError:
+                return left
+
+    # The sender's side.
+
+    def __next__(self) -> Envelope | None:
+        while True:
+            try:
+                envelope = self._ready.popleft()
+            except IndexError:
+                if self._finished:
+                    raise StopIteration from None
+                self.starved = True
+                self.news.set()
+                if self._open:
+                    return None
+                self._filled.wait(IDLE_SECONDS)
+                self._filled.clear()
+                continue
+            if boottime() > self.deadline:
+                self._ready.appendleft(envelope)
+                raise StopIteration
+            self._open.add(envelope.id)
+            return envelope
+
+    def answer(self, receipt: Receipt) -> None:
+        """Pass a receipt on; one for an envelope that is not open (a second one, say) is dropped."""
+        if receipt.id not in self._open:
+            return
+        self._open.remove(receipt.id)
+        self.answers.append(receipt)
+        if len(self.answers) >= self.step:
+            self.news.set()
+
+    def close(self, failure: Exception | None) -> None:
+        """End the sender's side: what is open becomes deferred (the transport is down, nothing was
+        handed over) or uncertain (anything else)."""
+        self.failure = failure
+        if isinstance(failure, TransportDown):
+            lost = [
+                Deferred(i, failure.why, "transport", retry_after=failure.retry_after) for i in self._open
+            ]
+            self.answers.extend(lost)
+        else:
+            why = f"{type(failure).__name__}: {failure}" if failure else "the session ended without an answer"
+            self.answers.extend(Uncertain(i, "data", why) for i in self._open)
+        self._open.clear()
+        self.over = True
+        self.news.set()

@@ -1,0 +1,118 @@
+"""Turn what a transport said about an envelope into the row's new state and its next attempt. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import msgspec
+
+from courierx_core.courier import Policy
+from courierx_core.delivery.model import DeliveryState
+from courierx_core.messages.model import Message, Recipient
+from courierx_core.ports.ledger import Outcome, Retry
+from courierx_core.ports.transport import Accepted, Deferred, Receipt, Refused, Uncertain
+
+REPLY_MAX = 500
+"""Characters of the far side's words that are kept."""
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """One delivery under way: `number` is its item's attempt, from 1."""
+
+    recipient: Recipient
+    message: Message
+    item_id: int
+    number: int
+    transport: str
+
+    def ends(
+        self,
+        state: DeliveryState,
+        *,
+        tries: int = 1,
+        reason: str = "",
+        status: str | None = None,
+        reply: str = "",
+        stage: str = "",
+        provider_id: str = "",
+    ) -> Outcome:
+        """Make the outcome that leaves the row in `state`."""
+        to = self.recipient
+        return Outcome(
+            to.id, self.item_id, to.message_id, state, self.number, to.state, tries, reason[:REPLY_MAX],
+            status or "", provider_id, reply[:REPLY_MAX], stage, self.transport,
+        )  # fmt: skip
+
+    def put_back(self, *, status: str | None = None, reply: str = "") -> Outcome:
+        """Make the outcome that leaves the row as it was: nothing was spent."""
+        return self.ends(self.recipient.state, tries=0, status=status, reply=reply)
+
+
+class Verdict(NamedTuple):
+    """An outcome, the seconds until its next attempt (None: none), and why the transport must pause."""
+
+    outcome: Outcome
+    retry_in: float | None = None
+    pause: str = ""
+
+
+def retry_delay(policy: Policy, tries: int) -> float | None:
+    """Return the seconds to wait after the `tries`-th deferral (>= 1); None when it is time to give up:
+    the waits so far and the next one would pass `retry_until`."""
+    schedule = policy.retry_schedule
+    waited = sum(schedule[: tries - 1]) + policy.retry_tail * max(0, tries - 1 - len(schedule))
+    delay = schedule[tries - 1] if tries <= len(schedule) else policy.retry_tail
+    return None if waited + delay > policy.retry_until else delay
+
+
+def judge(receipt: Receipt, attempt: Attempt, policy: Policy, now: datetime, rest: float) -> Verdict:
+    """Decide one receipt. Scopes "sender" and "transport" cost the recipient nothing: put back, due when
+    the transport has had its `rest` (seconds)."""
+    if isinstance(receipt, Accepted):
+        return Verdict(attempt.ends("accepted", provider_id=receipt.provider_id, reply=receipt.reply))
+    if isinstance(receipt, Uncertain):
+        return Verdict(attempt.ends("uncertain", reason=receipt.why, stage=receipt.stage))
+    if isinstance(receipt, Deferred):
+        return _deferred(receipt, attempt, policy, now, rest)
+    return _refused(receipt, attempt, rest)
+
+
+def _refused(receipt: Refused, attempt: Attempt, rest: float) -> Verdict:
+    status, reply = receipt.status, receipt.reply
+    if receipt.scope == "recipient":
+        return Verdict(attempt.ends("bounced", status=status, reply=reply))
+    if receipt.scope == "message":
+        return Verdict(attempt.ends("rejected", status=status, reply=reply))
+    why = f"{attempt.transport} refused the {receipt.scope}: {reply[:200]}"
+    return Verdict(attempt.put_back(status=status, reply=reply), rest, why)
+
+
+def _deferred(receipt: Deferred, attempt: Attempt, policy: Policy, now: datetime, rest: float) -> Verdict:
+    status, reply = receipt.status, receipt.reply
+    if receipt.scope in ("sender", "transport"):
+        return Verdict(attempt.put_back(status=status, reply=reply), max(rest, receipt.retry_after or 0.0))
+    planned = retry_delay(policy, attempt.recipient.tries + 1)
+    delay = max(planned or 0.0, receipt.retry_after or 0.0)
+    expires = attempt.message.expires_at
+    if planned is None:
+        why = "expired: deferred to the last retry"
+    elif expires is not None and now + timedelta(seconds=delay) > expires:
+        why = "expired: the next retry is too late"
+    else:
+        return Verdict(attempt.ends("deferred", status=status, reply=reply), delay)
+    return Verdict(attempt.ends("failed", reason=why, status=status, reply=reply))
+
+
+def group_retries(verdicts: Iterable[Verdict], messages: dict[int, Message]) -> Sequence[Retry]:
+    """Gather retries into list items: one per message, attempt and delay, ids in order."""
+    groups: dict[tuple[int, int, float], list[int]] = {}
+    for outcome, retry_in, _ in verdicts:
+        if retry_in is not None:
+            key = (outcome.message_id, outcome.attempt + 1, retry_in)
+            groups.setdefault(key, []).append(outcome.id)
+    return [
+        Retry(message_id, messages[message_id].stream, tuple(sorted(ids)), attempt, delay)
+        for (message_id, attempt, delay), ids in groups.items()
+    ]

@@ -1,0 +1,137 @@
+"""What a run keeps for each leased item, each transport, and each tenant's part of a window."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from typing import Any, Protocol
+
+from courierx_core.delivery.feed import Feed
+from courierx_core.delivery.judge import Attempt, Verdict
+from courierx_core.delivery.sender import Sender
+from courierx_core.messages.model import Message, Recipient
+from courierx_core.ports.ledger import ItemMove
+from courierx_core.ports.transport import Envelope, Traits, Transport
+from courierx_core.work import WorkItem
+
+log = logging.getLogger("courierx.delivery")
+
+BACKOFF_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
+
+
+class Renderer(Protocol):
+    """A message compiled once (`messages.compile.Compiled`)."""
+
+    def envelope(self, recipient: Recipient) -> Envelope:
+        """Render for one recipient. Raises RenderError for that recipient alone."""
+
+
+class OpenItem:
+    """A leased send item while the window slides over it."""
+
+    __slots__ = (
+        "counts",
+        "cursor",
+        "id",
+        "item",
+        "lost",
+        "message",
+        "read",
+        "renderer",
+        "rows",
+        "unresolved",
+    )
+
+    def __init__(self, item: WorkItem, message: Message, renderer: Renderer) -> None:
+        self.id = item.id
+        self.item = item
+        self.message = message
+        self.renderer = renderer
+        self.cursor = item.cursor
+        """Last id whose intent is committed, or is in the window being committed."""
+        self.counts = dict(item.counts)
+        self.rows: deque[Recipient] = deque()
+        """Read, not yet intended."""
+        self.read = False
+        """Its rows have been read: what `rows` holds is all that is left."""
+        self.unresolved = 0
+        """Intended, not yet recorded."""
+        self.lost = False
+        """Fenced: taken over, paused or cancelled. Only answers under way are still recorded."""
+
+    @property
+    def exhausted(self) -> bool:
+        """Nothing is left to intend."""
+        return self.lost or (self.read and not self.rows)
+
+    def record(self, verdict: Verdict) -> None:
+        """Count what one outcome changes."""
+        before, after = verdict.outcome.before, verdict.outcome.state
+        if before != after:
+            self.counts[before] = self.counts.get(before, 0) - 1
+            self.counts[after] = self.counts.get(after, 0) + 1
+
+    def move(self, *, give_back: bool, delay_seconds: float) -> ItemMove:
+        """Say where the item stands: done, given back (asked for, or lost, and nothing under way), or
+        leased still."""
+        epoch, counts = self.item.epoch, {state: n for state, n in self.counts.items() if n}
+        if self.unresolved:
+            return ItemMove(self.id, epoch, self.cursor, counts)
+        if self.exhausted and not self.lost:
+            return ItemMove(self.id, epoch, self.item.hi, counts, "done")
+        if give_back or self.lost:
+            return ItemMove(self.id, epoch, self.cursor, counts, "ready", delay_seconds)
+        return ItemMove(self.id, epoch, self.cursor, counts)
+
+
+class Line:
+    """One transport's part of a run: its belt, its items, and until when it must not be used."""
+
+    def __init__(self, transport: Transport[Any], sender: Sender) -> None:
+        self.transport = transport
+        self.traits: Traits = transport.limits()
+        self.sender = sender
+        self.items: deque[OpenItem] = deque()
+        self.feed: Feed | None = None
+        self.not_before = 0.0
+        """Monotonic time before which nothing is taken from `items`: a rate, or an outage."""
+        self.failures = 0
+        """Outages in a row, for the back-off."""
+        self.down = False
+        """The last feed ended in an outage: until `not_before` its items go back, due then."""
+        self.under_way = 0
+
+    def backoff(self) -> float:
+        """How long the next rest will be, in seconds: longer with each outage in a row."""
+        return BACKOFF_SECONDS[min(self.failures, len(BACKOFF_SECONDS) - 1)]
+
+    def rest(self, seconds: float, why: str) -> None:
+        """Use the transport no more for a while; until then its items go back, due then."""
+        log.warning("transport %s: %s; again in %.0f s", self.transport.name, why, seconds)
+        self.failures += 1
+        self.not_before, self.down = time.monotonic() + seconds, True
+
+    def resting(self) -> bool:
+        """It is down still."""
+        return self.down and time.monotonic() < self.not_before
+
+    def belt(self, news: threading.Event, step: int, deadline: float) -> Feed:
+        """Return the running feed, or start one on the sender's thread."""
+        if self.feed is None:
+            self.feed = Feed(news)
+            self.feed.step, self.feed.deadline = step, deadline
+            self.sender.start(self.feed)
+        return self.feed
+
+
+class Batch:
+    """One tenant's part of a window: what to record, what to intend, which items move."""
+
+    __slots__ = ("intents", "items", "verdicts")
+
+    def __init__(self) -> None:
+        self.verdicts: list[Verdict] = []
+        self.intents: list[tuple[OpenItem, Attempt, Envelope]] = []
+        self.items: dict[int, OpenItem] = {}

@@ -1,0 +1,163 @@
+"""Use cases of messages: freeze a content, pause and complete what is under way."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import msgspec
+
+from courierx_core.campaigns.model import can, move
+from courierx_core.courier import Courier
+from courierx_core.errors import FieldProblem, InvalidInput
+from courierx_core.mail.address import normalise
+from courierx_core.messages.headers import check_headers
+from courierx_core.messages.links import collect_links
+from courierx_core.messages.model import Content, Message
+from courierx_core.ports.store import UnitOfWork
+from courierx_core.ports.transport import Feature, Stream
+from courierx_core.templates.model import Template
+
+_TAG = re.compile(r"<[a-zA-Z!/][^<>]*>")
+
+
+def parts_of(body: str, html: str, text: str) -> tuple[str, str]:
+    """Return (html, text) of a content that may be given in the one-field form: HTML if it holds a tag."""
+    if html or text or not body:
+        return html, text
+    return (body, "") if _TAG.search(body) else ("", body)
+
+
+def complete_parts(courier: Courier, template: Template) -> Template:
+    """Let the plugins finish a content as it is saved: the missing part, inlined styles ..."""
+    return courier.hooks.transform_template(template)
+
+
+def freeze(courier: Courier, content: Content, *, stream: Stream, transport: str) -> Content:
+    """Check a content against where it goes and fix what recipients share; return it frozen.
+
+    Raises InvalidInput listing every problem: the From, headers, the way out of a mailing, features that
+    the transport lacks.
+    """
+    problems: list[FieldProblem] = []
+    _check_sender(content, problems)
+    try:
+        check_headers(content.headers)
+    except InvalidInput as error:
+        problems += error.problems
+    if not content.html and not content.text:
+        problems.append(FieldProblem("body", "missing", "give html, text or body: there is nothing to send"))
+    content = msgspec.structs.replace(content, public_url=courier.runtime.public_url.rstrip("/"))
+    if stream == "broadcast":
+        _check_way_out(courier, content, problems)
+    _check_transport(courier, content, stream, transport, problems)
+    if problems:
+        raise InvalidInput(*problems)
+    tracked = content.track_clicks and bool(content.public_url)
+    return msgspec.structs.replace(
+        content,
+        return_path=courier.policy.return_path,
+        unsubscribe=content.unsubscribe or ("none" if stream == "transactional" else ""),
+        links=collect_links(content.html, content.layout) if tracked else (),
+    )
+
+
+def _check_sender(content: Content, problems: list[FieldProblem]) -> None:
+    if not content.from_email:
+        problems.append(
+            FieldProblem(
+                "from_email",
+                "missing",
+                "no sender: give from_email, the tenant's default or SES_SENDER_EMAIL",
+            )
+        )
+        return
+    for field, value in (("from_email", content.from_email), ("reply_to", content.reply_to)):
+        try:
+            if value:
+                normalise(value)
+        except InvalidInput as error:
+            problems += [FieldProblem(field, p.code, p.message) for p in error.problems]
+
+
+def _check_way_out(courier: Courier, content: Content, problems: list[FieldProblem]) -> None:
+    """Broadcast mail needs one-click unsubscribe (RFC 8058): https, but for a developer's own machine."""
+    if content.unsubscribe and content.unsubscribe != "none":
+        if not content.unsubscribe.startswith(("https://", "mailto:")) or _unprintable(content.unsubscribe):
+            problems.append(
+                FieldProblem("unsubscribe", "invalid", "takes an https: or mailto: URI of your own")
+            )
+        return
+    url = content.public_url
+    if not url.startswith("https://") and not (courier.runtime.environment == "development" and url):
+        problems.append(
+            FieldProblem(
+                "public_url",
+                "missing",
+                f"broadcast mail carries a one-click unsubscribe link, so COURIERX_PUBLIC_URL must be https"
+                f" (it is {url or 'not set'}); or give the campaign an unsubscribe URI of your own",
+            )
+        )
+
+
+def _unprintable(uri: str) -> bool:
+    return any(not "!" <= character <= "~" or character in "<>" for character in uri)
+
+
+def _check_transport(
+    courier: Courier, content: Content, stream: Stream, transport: str, problems: list[FieldProblem]
+) -> None:
+    driver = courier.transports.get(transport)
+    if driver is None:
+        have = ", ".join(courier.transports) or "none; set COURIERX_TRANSPORT"
+        said = f"no transport {transport!r} is configured" if transport else "no transport is chosen"
+        problems.append(FieldProblem("transport", "not_found", f"{said} (configured: {have})"))
+        return
+    wanted: list[tuple[Feature, bool]] = [
+        ("headers", stream == "broadcast" or bool(content.headers)),
+        ("attachments", any(not a.content_id for a in content.attachments)),
+        ("inline", any(a.content_id for a in content.attachments)),
+        ("cc", bool(content.cc)),
+        ("tags", False),
+    ]
+    features = driver.limits().features
+    problems += [
+        FieldProblem("transport", "feature", f"transport {transport!r} cannot carry {feature}")
+        for feature, needed in wanted
+        if needed and feature not in features
+    ]
+
+
+def send_message(
+    courier: Courier, unit: UnitOfWork, message: Message, addresses: Sequence[str]
+) -> tuple[Message, list[int]]:
+    """Store a single message with its deliveries and its work, in the caller's transaction; return it
+    and the delivery ids. Notify "transactional" after the commit."""
+    frozen = freeze(courier, message.content, stream=message.stream, transport=message.transport)
+    stored = unit.messages.add(msgspec.structs.replace(message, content=frozen))
+    deliveries = unit.deliveries.add(stored, [normalise(address) for address in addresses])
+    return stored, [delivery.id for delivery in deliveries]
+
+
+def complete_message(courier: Courier, tenant_id: int, message_id: int) -> bool:
+    """Complete a message, and its campaign, if nothing of it is open; True when that was now."""
+    with courier.store.begin(tenant_id) as unit:
+        if not unit.messages.complete(message_id):
+            return False
+        message = unit.messages.get(message_id)
+        if message.campaign_id is not None:
+            campaign = unit.campaigns.get(message.campaign_id)
+            if can(campaign.status, "complete"):
+                done = msgspec.structs.replace(move(campaign, "complete"), completed_at=courier.runtime.now())
+                unit.campaigns.save(done, was=campaign.status)
+    return True
+
+
+def pause_message(courier: Courier, message: Message, reason: str) -> None:
+    """Hold a message's work because it cannot go on: its transport refused us, or it does not compile."""
+    with courier.store.begin(message.tenant_id) as unit:
+        unit.work.hold(message.id)
+        if message.campaign_id is not None:
+            campaign = unit.campaigns.get(message.campaign_id)
+            if can(campaign.status, "pause"):
+                unit.campaigns.save(move(campaign, "pause", reason=reason[:500]), was=campaign.status)

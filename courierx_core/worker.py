@@ -1,0 +1,215 @@
+"""A worker: lanes that never wait for each other, a heartbeat for their leases, a sweep for the dead.
+
+A notification only wakes a lane; what there is to do, the lane finds in `work`. So a lost notification
+costs a few seconds, and any number of workers is safe.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from courierx_core.campaigns import service as campaigns
+from courierx_core.courier import Courier
+from courierx_core.delivery.crew import SendCrew
+from courierx_core.delivery.feed import boottime
+from courierx_core.delivery.run import SendRun, claim_send
+from courierx_core.errors import CourierXError, Fenced, StoreError
+from courierx_core.ports.ledger import Ledger
+from courierx_core.ports.queue import Stop
+from courierx_core.ports.transport import Stream
+from courierx_core.work import Topic, WorkItem
+
+log = logging.getLogger("courierx.worker")
+
+Task: TypeAlias = Callable[[Courier, WorkItem], None]
+"""What does one leased item of a topic; it saves its progress through `unit.work.advance`."""
+
+TASKS: Mapping[Topic, Task] = {"snapshot": campaigns.snapshot, "schedule": campaigns.start_scheduled}
+
+POLL_SECONDS = 1.0
+"""How often a lane looks by itself, notified or not."""
+RETRY_SECONDS = 30.0
+"""When a failed background task is tried again."""
+
+
+def owner_name(name: str = "") -> str:
+    """Make a name for this process's leases that no other process, boot or host has."""
+    return f"{name or socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
+
+
+class Lane:
+    """One thread's kind of work, woken by notifications and by the clock."""
+
+    def __init__(self, courier: Courier, owner: str, stop: Stop) -> None:
+        self.courier, self.owner, self.stop = courier, owner, stop
+        self.wake = threading.Event()
+        self._ledger: Ledger | None = None
+
+    def notified(self) -> None:
+        self.wake.set()
+
+    def renewed(self, asked_at: float) -> None:
+        """Hear that the owner's leases were extended at boot time `asked_at`."""
+
+    def work(self, ledger: Ledger) -> bool:
+        """Do what is due; True when something was done."""
+        raise NotImplementedError
+
+    def run(self) -> None:
+        """Work until told to stop; a store that is away is waited for."""
+        while not self.stop.is_set():
+            try:
+                if self._ledger is None:
+                    self._ledger = self.courier.store.ledger()
+                if self.work(self._ledger):
+                    continue
+            except StoreError as error:
+                log.warning("%s: %s", type(self).__name__, error)
+            except Exception:  # a lane must outlive one bad item; its lease expires and is swept
+                log.exception("%s failed", type(self).__name__)
+            self.wake.wait(POLL_SECONDS)
+            self.wake.clear()
+        self.close()
+
+    def close(self) -> None:
+        if self._ledger is not None:
+            self._ledger.close()
+
+
+class SendLane(Lane):
+    """Sends one stream's items, run after run, over sessions that stay open between them."""
+
+    def __init__(self, courier: Courier, owner: str, stop: Stop, stream: Stream) -> None:
+        super().__init__(courier, "", stop)
+        self.worker = owner
+        self.stream: Stream = stream
+        self._crew = SendCrew(courier)
+        self._run: SendRun | None = None
+        self._runs = 0
+
+    def notified(self) -> None:
+        super().notified()
+        if self._run is not None:
+            self._run.notified()
+
+    def renewed(self, asked_at: float) -> None:
+        if self._run is not None:
+            self._run.lease_extended(asked_at)
+
+    def work(self, ledger: Ledger) -> bool:
+        owner = f"{self.worker}:{self.stream}:{self._runs}"
+        items = claim_send(self.courier, ledger, owner, self.stream)
+        if not items:
+            return False
+        # A run owns its leases under a name of its own: what a failed one leaves is not renewed.
+        self._runs += 1
+        self.owner = owner
+        self._run = SendRun(self.courier, ledger, self._crew, owner=owner, stream=self.stream, stop=self.stop)
+        try:
+            self._run.run(items)
+        finally:
+            self._run, self.owner = None, ""
+        return True
+
+    def close(self) -> None:
+        self._crew.close()
+        super().close()
+
+
+class TaskLane(Lane):
+    """Does everything that is not sending: snapshots, schedules, imports ..."""
+
+    def __init__(self, courier: Courier, owner: str, stop: Stop, tasks: Mapping[Topic, Task]) -> None:
+        super().__init__(courier, f"{owner}:tasks", stop)
+        self.tasks = tasks
+
+    def work(self, ledger: Ledger) -> bool:
+        items = ledger.claim(
+            self.owner, limit=1, lease_seconds=self.courier.policy.lease_seconds, topics=tuple(self.tasks)
+        )
+        for item in items:
+            self._do(item)
+        return bool(items)
+
+    def _do(self, item: WorkItem) -> None:
+        try:
+            self.tasks[item.topic](self.courier, item)
+        except Fenced:
+            log.info("%s %s was taken over, paused or cancelled", item.topic, item.id)
+        except StoreError:
+            raise
+        except Exception as error:
+            log.exception("%s %s failed; again in %.0f s", item.topic, item.id, RETRY_SECONDS)
+            why = str(error) if isinstance(error, CourierXError) else type(error).__name__
+            with self.courier.store.begin(item.tenant_id) as unit:
+                stored = unit.work.get(item.id)
+                unit.work.advance(item, cursor=stored.cursor, error=why, delay_seconds=RETRY_SECONDS)
+
+
+class Worker:
+    """All lanes of one process. `run` blocks until `stop` is set and everything is given back."""
+
+    def __init__(self, courier: Courier, name: str = "", tasks: Mapping[Topic, Task] = TASKS) -> None:
+        self.courier = courier
+        self.tasks = tasks
+        self.owner = owner_name(name)
+
+    def run(self, stop: Stop) -> None:
+        lanes: dict[str, Lane] = {  # by notify.TOPICS
+            "transactional": SendLane(self.courier, self.owner, stop, "transactional"),
+            "broadcast": SendLane(self.courier, self.owner, stop, "broadcast"),
+            "tasks": TaskLane(self.courier, self.owner, stop, self.tasks),
+        }
+        done = threading.Event()
+        threads = [threading.Thread(target=lane.run, name=f"courierx-{name}") for name, lane in lanes.items()]
+        keeper = threading.Thread(target=self._keep, args=(lanes, done), name="courierx-keeper")
+        for thread in [*threads, keeper]:
+            thread.start()
+        try:
+            self.courier.queue.listen(tuple(lanes), lambda topic: lanes[topic].notified(), stop, POLL_SECONDS)
+        finally:
+            for lane in lanes.values():
+                lane.notified()
+            for thread in threads:
+                thread.join()
+            done.set()
+            keeper.join()
+
+    def _keep(self, lanes: Mapping[str, Lane], done: threading.Event) -> None:
+        """Renew leases and sweep dead ones until the lanes have ended."""
+        lease = self.courier.policy.lease_seconds
+        ledger: Ledger | None = None
+        while not done.wait(lease / 6):
+            try:
+                ledger = ledger or self.courier.store.ledger()
+                for lane in lanes.values():
+                    asked_at, owner = boottime(), lane.owner
+                    if owner:
+                        ledger.renew(owner, lease_seconds=lease)
+                        lane.renewed(asked_at)
+                self._sweep(ledger, lanes)
+                with self.courier.store.platform() as platform:
+                    platform.beat(self.owner)
+            except StoreError as error:
+                log.warning("heartbeat: %s", error)
+            except Exception:
+                log.exception("heartbeat failed")
+        if ledger is not None:
+            ledger.close()
+
+    def _sweep(self, ledger: Ledger, lanes: Mapping[str, Lane]) -> None:
+        crew = SendCrew(self.courier)
+        for swept in ledger.sweep():
+            log.warning(
+                "%s %s of tenant %s: its worker is gone; %s uncertain",
+                swept.topic, swept.item_id, swept.tenant_id, swept.uncertain,
+            )  # fmt: skip
+            if swept.topic == "send":
+                crew.complete(swept.tenant_id, swept.subject_id)
+            lanes[swept.stream if swept.topic == "send" else "tasks"].notified()

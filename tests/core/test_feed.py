@@ -1,0 +1,67 @@
+"""The belt: nothing is lost between committer and sender, however the sender ends."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from courierx_core.delivery.feed import Feed, boottime
+from courierx_core.ports.transport import Accepted, Deferred, TransportDown, Uncertain
+from courierx_core.testing.envelopes import FakeEnvelope
+
+
+def envelopes(*ids: int) -> list[FakeEnvelope]:
+    return [FakeEnvelope(id=i) for i in ids]
+
+
+@pytest.fixture
+def feed() -> Feed:
+    return Feed(threading.Event())
+
+
+def test_it_gives_what_was_pushed_then_none_while_answers_are_open(feed: Feed) -> None:
+    feed.push(envelopes(1))
+    assert next(feed).id == 1  # type: ignore[union-attr]
+    assert next(feed) is None
+    assert feed.starved
+    assert feed.news.is_set()
+
+
+def test_finished_it_ends(feed: Feed) -> None:
+    feed.push(envelopes(1))
+    feed.finish()
+    assert [e.id for e in feed if e is not None] == [1]
+
+
+def test_an_answer_counts_once_and_only_for_what_is_open(feed: Feed) -> None:
+    feed.push(envelopes(1))
+    next(feed)
+    for receipt in (Accepted(2), Accepted(1), Accepted(1)):
+        feed.answer(receipt)
+    assert list(feed.answers) == [Accepted(1)]
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [(TransportDown("refused", 7.0), Deferred), (RuntimeError("bug"), Uncertain), (None, Uncertain)],
+)
+def test_what_is_open_when_the_sender_ends_is_answered(
+    feed: Feed, failure: Exception | None, kind: type
+) -> None:
+    feed.push(envelopes(1, 2, 3))
+    next(feed)
+    next(feed)
+    feed.answer(Accepted(1))
+    feed.close(failure)
+    assert feed.over
+    assert [type(a) for a in feed.answers] == [Accepted, kind]
+    assert [e.id for e in feed.take_back()] == [3]
+
+
+def test_past_its_lease_nothing_more_is_handed_over(feed: Feed) -> None:
+    feed.push(envelopes(1))
+    feed.deadline = boottime() - 1
+    with pytest.raises(StopIteration):
+        next(feed)
+    assert [e.id for e in feed.take_back()] == [1]
