@@ -1,75 +1,64 @@
-"""The guards of the pipeline, top to bottom: suppressed? blocked? within the rate? does it render?"""
+"""The guards of the pipeline, top to bottom: suppressed? expired? blocked? within the rate?"""
 
 from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from datetime import datetime
 
 from courierx_core.courier import Courier
 from courierx_core.delivery.judge import Attempt, Verdict
-from courierx_core.delivery.line import Batch, Line, OpenItem
+from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.model import DeliveryState
-from courierx_core.errors import RenderError
 from courierx_core.messages.model import Recipient
 from courierx_core.plugins import HookFailed
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.limiter import Rate
-from courierx_core.ports.transport import Stream
+from courierx_core.ports.transport import Envelope, Stream
 from courierx_core.work import SEND_ITEM_MAX
 
 log = logging.getLogger("courierx.delivery")
-
 
 BROADCAST_SHARE = 0.9
 """The part of a transport's rate that broadcast mail may use, so a password reset has room."""
 PLUGIN_RETRY_SECONDS = 60.0
 
 
-def choose(courier: Courier, ledger: Ledger, line: Line, stream: Stream, room: int, batch: Batch) -> int:
-    """Move up to `room` deliveries of the line's first item into `batch`, rendered; return how many."""
+def choose(
+    courier: Courier, ledger: Ledger, line: Line, stream: Stream, room: int
+) -> Iterator[tuple[Attempt, Envelope | Verdict]]:
+    """Yield up to `room` deliveries of the line's first item with their envelopes, and, beside them,
+    those that end here with their verdicts."""
     item = line.items[0]
     if not item.read:
-        _read(courier, ledger, line, item, batch)
-    batch.items[item.id] = item
-    granted = _permits(courier, line, stream, min(room, len(item.rows))) if item.rows else 0
-    for _ in range(granted):
+        yield from _read(courier, ledger, line, item)
+    if not item.rows:
+        return
+    envelope = item.renderer.envelope
+    for _ in range(_permits(courier, line, stream, min(room, len(item.rows)))):
         recipient = item.rows.popleft()
-        item.cursor = recipient.id
-        attempt = _attempt(line, item, recipient)
-        try:
-            envelope = item.renderer.envelope(recipient)
-        except RenderError as error:
-            _close(item, batch, Verdict(attempt.ends("failed", tries=0, reason=f"cannot render: {error}")))
-            continue
-        item.unresolved += 1
-        batch.intents.append((item, attempt, envelope))
-    return granted
+        yield _attempt(line, item, recipient), envelope(recipient, eager=False)
 
 
 def _attempt(line: Line, item: OpenItem, recipient: Recipient) -> Attempt:
     return Attempt(recipient, item.message, item.id, item.item.attempt, line.transport.name)
 
 
-def _close(item: OpenItem, batch: Batch, verdict: Verdict) -> None:
-    item.record(verdict)
-    batch.verdicts.append(verdict)
-
-
-def _read(courier: Courier, ledger: Ledger, line: Line, item: OpenItem, batch: Batch) -> None:
-    """Read the item's rows once and close those that may not be mailed."""
+def _read(courier: Courier, ledger: Ledger, line: Line, item: OpenItem) -> Iterator[tuple[Attempt, Verdict]]:
+    """Read the item's rows once; yield those that may not be mailed."""
     rows = ledger.read(item.item, after=item.cursor, limit=SEND_ITEM_MAX)
     item.read = True
     refused = _refusals(courier, item, rows, courier.runtime.now())
     for recipient in rows:
-        verdict = refused.get(recipient.id)
-        if verdict is None:
+        found = refused.get(recipient.id)
+        if found is None:
             item.rows.append(recipient)
-        else:
-            state, reason = verdict
-            attempt = _attempt(line, item, recipient)
-            delay = PLUGIN_RETRY_SECONDS if state == "deferred" else None
-            _close(item, batch, Verdict(attempt.ends(state, tries=0, reason=reason), delay))
+            continue
+        state, reason = found
+        delay = PLUGIN_RETRY_SECONDS if state == "deferred" else None
+        attempt = _attempt(line, item, recipient)
+        yield attempt, Verdict(attempt.ends(state, tries=0, reason=reason), delay)
 
 
 def _refusals(

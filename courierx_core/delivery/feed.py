@@ -1,7 +1,8 @@
-"""The belt between the committer and a sender: intended envelopes one way, receipts the other.
+"""The belt between a run and a sender: intended envelopes one way, receipts the other.
 
 Two threads touch it and no lock is taken per envelope: deques are atomic at both ends, and an event is
-set only when the other side is likely to be waiting.
+set only when the other side is likely to be waiting. An envelope is rendered on the sender's thread, as
+it is taken: two threads that both want the processor would hand Python's lock to and fro.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from typing import Literal
 
+from courierx_core.delivery.judge import Unrendered
+from courierx_core.errors import RenderError
 from courierx_core.ports.transport import Deferred, Envelope, Receipt, TransportDown, Uncertain
 
 IDLE_SECONDS = 0.05
@@ -25,16 +29,16 @@ def boottime() -> float:
 
 
 class Feed(Iterator[Envelope | None]):
-    """Iterated by the sender (`None`: nothing ready just now), filled and drained by the committer."""
+    """Iterated by the sender (`None`: nothing ready just now), filled and drained by the run."""
 
-    def __init__(self, news: threading.Event) -> None:
+    def __init__(self, news: threading.Event, wants: Literal["mime", "fields"] = "mime") -> None:
         self.news = news
-        """Set for the committer: answers wait, the belt ran dry, or the sender has returned."""
+        """Set for the run: answers wait, the belt ran dry, or the sender has returned."""
         self.step = 1
-        """How many answers are worth waking the committer for."""
+        """How many answers are worth waking the run for."""
         self.deadline = float("inf")
         """Boot time after which nothing more may be handed over: the lease is too old."""
-        self.answers: deque[Receipt] = deque()
+        self.answers: deque[Receipt | Unrendered] = deque()
         self.starved = False
         """The sender asked and the belt was empty: commit latency is what limits."""
         self.over = False
@@ -45,8 +49,9 @@ class Feed(Iterator[Envelope | None]):
         self._open: set[int] = set()
         self._filled = threading.Event()
         self._finished = False
+        self._wants = wants
 
-    # The committer's side.
+    # The run's side.
 
     def push(self, envelopes: Iterable[Envelope]) -> None:
         """Put intended envelopes on the belt."""
@@ -86,6 +91,14 @@ class Feed(Iterator[Envelope | None]):
             if boottime() > self.deadline:
                 self._ready.appendleft(envelope)
                 raise StopIteration
+            try:
+                if self._wants == "mime":
+                    envelope.mime()
+                else:
+                    envelope.fields()
+            except RenderError as error:
+                self.answers.append(Unrendered(envelope.id, str(error)))
+                continue
             self._open.add(envelope.id)
             return envelope
 

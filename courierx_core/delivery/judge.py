@@ -67,13 +67,24 @@ def retry_delay(policy: Policy, tries: int) -> float | None:
     return None if waited + delay > policy.retry_until else delay
 
 
-def judge(receipt: Receipt, attempt: Attempt, policy: Policy, now: datetime, rest: float) -> Verdict:
+class Unrendered(msgspec.Struct, frozen=True):
+    """In place of a receipt: the message could not be rendered for this recipient, so it was not sent."""
+
+    id: int
+    why: str
+
+
+def judge(
+    receipt: Receipt | Unrendered, attempt: Attempt, policy: Policy, now: datetime, rest: float
+) -> Verdict:
     """Decide one receipt. Scopes "sender" and "transport" cost the recipient nothing: put back, due when
     the transport has had its `rest` (seconds)."""
     if isinstance(receipt, Accepted):
         return Verdict(attempt.ends("accepted", provider_id=receipt.provider_id, reply=receipt.reply))
     if isinstance(receipt, Uncertain):
         return Verdict(attempt.ends("uncertain", reason=receipt.why, stage=receipt.stage))
+    if isinstance(receipt, Unrendered):
+        return Verdict(attempt.ends("failed", tries=0, reason=f"cannot render: {receipt.why}"))
     if isinstance(receipt, Deferred):
         return _deferred(receipt, attempt, policy, now, rest)
     return _refused(receipt, attempt, rest)

@@ -1,4 +1,4 @@
-"""What a run keeps for each leased item, each transport, and each tenant's part of a window."""
+"""What a run keeps for each leased item and each transport it sends over."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections import deque
 from typing import Any, Protocol
 
 from courierx_core.delivery.feed import Feed
-from courierx_core.delivery.judge import Attempt, Verdict
+from courierx_core.delivery.judge import Verdict
 from courierx_core.delivery.sender import Sender
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.ledger import ItemMove
@@ -24,8 +24,8 @@ BACKOFF_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
 class Renderer(Protocol):
     """A message compiled once (`messages.compile.Compiled`)."""
 
-    def envelope(self, recipient: Recipient) -> Envelope:
-        """Render for one recipient. Raises RenderError for that recipient alone."""
+    def envelope(self, recipient: Recipient, *, eager: bool) -> Envelope:
+        """Make one recipient's envelope; it is rendered when its sender asks for it."""
 
 
 class OpenItem:
@@ -53,11 +53,11 @@ class OpenItem:
         """Last id whose intent is committed, or is in the window being committed."""
         self.counts = dict(item.counts)
         self.rows: deque[Recipient] = deque()
-        """Read, not yet intended."""
+        """Read, neither intended nor closed."""
         self.read = False
         """Its rows have been read: what `rows` holds is all that is left."""
         self.unresolved = 0
-        """Intended, not yet recorded."""
+        """Intended or closed, not yet recorded."""
         self.lost = False
         """Fenced: taken over, paused or cancelled. Only answers under way are still recorded."""
 
@@ -87,7 +87,7 @@ class OpenItem:
 
 
 class Line:
-    """One transport's part of a run: its belt, its items, and until when it must not be used."""
+    """One transport's part of a run: its items, its belt, and when it must rest."""
 
     def __init__(self, transport: Transport[Any], sender: Sender) -> None:
         self.transport = transport
@@ -95,43 +95,40 @@ class Line:
         self.sender = sender
         self.items: deque[OpenItem] = deque()
         self.feed: Feed | None = None
-        self.not_before = 0.0
-        """Monotonic time before which nothing is taken from `items`: a rate, or an outage."""
-        self.failures = 0
-        """Outages in a row, for the back-off."""
-        self.down = False
-        """The last feed ended in an outage: until `not_before` its items go back, due then."""
         self.under_way = 0
+        """Intended and unanswered."""
+        self.not_before = 0.0
+        """Monotonic time before which nothing is intended: a rate, or an outage."""
+        self._failures = 0
+        """Outages in a row, for the back-off."""
+        self._down = False
 
-    def backoff(self) -> float:
-        """How long the next rest will be, in seconds: longer with each outage in a row."""
-        return BACKOFF_SECONDS[min(self.failures, len(BACKOFF_SECONDS) - 1)]
-
-    def rest(self, seconds: float, why: str) -> None:
-        """Use the transport no more for a while; until then its items go back, due then."""
-        log.warning("transport %s: %s; again in %.0f s", self.transport.name, why, seconds)
-        self.failures += 1
-        self.not_before, self.down = time.monotonic() + seconds, True
-
-    def resting(self) -> bool:
-        """It is down still."""
-        return self.down and time.monotonic() < self.not_before
+    def ready(self, now: float) -> bool:
+        """It has something to intend, and may, at monotonic time `now`."""
+        return bool(self.items) and now >= self.not_before
 
     def belt(self, news: threading.Event, step: int, deadline: float) -> Feed:
         """Return the running feed, or start one on the sender's thread."""
         if self.feed is None:
-            self.feed = Feed(news)
+            self.feed = Feed(news, self.traits.wants)
             self.feed.step, self.feed.deadline = step, deadline
             self.sender.start(self.feed)
         return self.feed
 
+    def works(self) -> None:
+        """Note a success: the next outage is a first one."""
+        self._failures = 0
 
-class Batch:
-    """One tenant's part of a window: what to record, what to intend, which items move."""
+    def backoff(self) -> float:
+        """How long the next rest will be, in seconds: longer with each outage in a row."""
+        return BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
 
-    __slots__ = ("intents", "items", "verdicts")
+    def rest(self, seconds: float, why: str) -> None:
+        """Use the transport no more for a while; until then its items go back, due then."""
+        log.warning("transport %s: %s; again in %.0f s", self.transport.name, why, seconds)
+        self._failures += 1
+        self.not_before, self._down = time.monotonic() + seconds, True
 
-    def __init__(self) -> None:
-        self.verdicts: list[Verdict] = []
-        self.intents: list[tuple[OpenItem, Attempt, Envelope]] = []
-        self.items: dict[int, OpenItem] = {}
+    def resting(self) -> bool:
+        """It is down still."""
+        return self._down and time.monotonic() < self.not_before

@@ -1,8 +1,8 @@
-"""The sending of leased items: one sliding window, a committer here, a sender's thread per transport.
+"""The sending of leased items: one sliding window, committed here, and a sender's thread per transport.
 
-Read `step` top to bottom: answers in, the next deliveries chosen, one transaction that records the ones
-and intends the others, and only then the belt. Intended minus recorded never passes the window, so a
-kill leaves at most that many uncertain.
+Read `step` top to bottom: answers in; the next deliveries chosen; one transaction that records the ones
+and intends the others; and only then the belts. Senders go on while it commits. Intended minus recorded
+never passes the window, so a kill leaves at most that many uncertain.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 from courierx_core import failpoints
@@ -19,7 +19,7 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.choose import choose
 from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
-from courierx_core.delivery.line import Batch, Line, OpenItem
+from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Message
 from courierx_core.ports.ledger import ItemMove, Ledger, WindowAnswer
@@ -30,7 +30,7 @@ from courierx_core.work import WorkItem
 log = logging.getLogger("courierx.delivery")
 
 TICK_SECONDS = 0.05
-"""The longest the committer sleeps: slow answers are recorded soon, and a stop is noticed."""
+"""The longest the run sleeps: slow answers are recorded soon, and a stop is noticed."""
 GRACE_SECONDS = 20.0
 """How long a stop waits for answers under way before their rows are recorded as uncertain."""
 STORE_RETRY_SECONDS = 0.25
@@ -61,24 +61,54 @@ class Crew(Protocol):
         """Complete the message, if that was its last item."""
 
     def pause(self, message: Message, reason: str) -> None:
-        """Hold the message: its transport refused our side, or its plugin keeps failing."""
+        """Hold the message: its transport refused our side."""
+
+
+class Batch:
+    """One tenant's part of a window."""
+
+    __slots__ = ("intents", "items", "verdicts")
+
+    def __init__(self) -> None:
+        self.verdicts: list[Verdict] = []
+        self.intents: list[tuple[OpenItem, Attempt, Envelope]] = []
+        self.items: dict[int, OpenItem] = {}
+
+    def record(self, item: OpenItem, verdict: Verdict) -> None:
+        item.unresolved -= 1
+        item.record(verdict)
+        self.items[item.id] = item
+        self.verdicts.append(verdict)
+
+    def intend(self, item: OpenItem, attempt: Attempt, envelope: Envelope) -> None:
+        item.cursor = envelope.id
+        item.unresolved += 1
+        self.items[item.id] = item
+        self.intents.append((item, attempt, envelope))
 
 
 class SendRun:
     """Sends leased items of one stream until none is left or `stop` is set."""
 
     def __init__(
-        self, courier: Courier, ledger: Ledger, crew: Crew, *, owner: str, stream: Stream, stop: Stop
+        self,
+        courier: Courier,
+        ledger: Ledger,
+        crew: Crew,
+        *,
+        owner: str,
+        stream: Stream,
+        stop: Stop,
     ) -> None:
         self.courier, self.ledger, self.crew = courier, ledger, crew
         self.owner, self.stream, self.stop = owner, stream, stop
         self._news = threading.Event()
         self._lines: dict[str, Line] = {}
         self._items: dict[int, OpenItem] = {}
-        self._under_way: dict[int, tuple[OpenItem, Attempt]] = {}
-        """Intended and unrecorded, by delivery id."""
-        self._late: list[tuple[OpenItem, Verdict]] = []
-        """Decided by the last commit, to be recorded by the next."""
+        self._under_way: dict[int, tuple[OpenItem, Attempt, Line]] = {}
+        """Intended, committed and unanswered, by delivery id."""
+        self._verdicts: list[tuple[OpenItem, Verdict]] = []
+        """To be recorded by the next window."""
         self._window = 1
         self._lease_end = boottime() + courier.policy.lease_seconds * LEASE_SHARE
         self._stopped_at: float | None = None
@@ -98,21 +128,26 @@ class SendRun:
 
     def run(self, items: Iterable[WorkItem]) -> None:
         """Send `items` and whatever can be claimed after them."""
-        self._take(items)
-        while self._items:
-            self.step()
-        for line in self._lines.values():
-            if line.feed is not None:
-                line.feed.finish()
+        try:
+            self._take(items)
+            while self._items:
+                self.step()
+        finally:
+            for line in self._lines.values():
+                if line.feed is not None:
+                    line.feed.finish()
 
     def step(self) -> None:
         """Turn the window once."""
         self._wait()
+        self._hear()
         batches: defaultdict[int, Batch] = defaultdict(Batch)
-        self._answers(batches)
-        if not self._stopping():
+        for item, verdict in self._verdicts:
+            batches[item.item.tenant_id].record(item, verdict)
+        self._verdicts.clear()
+        if self._stopped_at is None:
             self._claim_ahead()
-            self._choose(batches)
+            self._intend(batches)
         self._leave(batches)
         for tenant_id, batch in batches.items():
             self._commit(tenant_id, batch)
@@ -120,71 +155,186 @@ class SendRun:
     # Waiting, and what the answers say.
 
     def _wait(self) -> None:
-        waits = [line.not_before - time.monotonic() for line in self._lines.values() if line.items]
-        room = len(self._under_way) < self._window
-        if not (room and waits and min(waits) <= 0) or self._under_way:
-            self._news.wait(min([TICK_SECONDS, *(w for w in waits if w > 0)]))
+        """Sleep until a step's worth of answers, a dry belt, a rate that allows more, or a tick."""
+        now = time.monotonic()
+        waits = [line.not_before - now for line in self._lines.values() if line.items]
+        if not (waits and min(waits) <= 0 and not self._under_way) and not self._verdicts:
+            self._news.wait(min([TICK_SECONDS, *(wait for wait in waits if wait > 0)]))
         self._news.clear()
         if self._stopped_at is None and self.stop.is_set():
             self._stopped_at = time.monotonic()
 
-    def _stopping(self) -> bool:
-        return self._stopped_at is not None
+    def _out_of_patience(self) -> bool:
+        return self._stopped_at is not None and time.monotonic() - self._stopped_at > GRACE_SECONDS
 
-    def _answers(self, batches: defaultdict[int, Batch]) -> None:
+    def _hear(self) -> None:
         """Judge what the senders said, and put back what they never got to hand over."""
         policy, now = self.courier.policy, self.courier.runtime.now()
-        late, self._late = self._late, []
-        for item, verdict in late:
-            self._record(batches, item, verdict)
         for line in self._lines.values():
             feed = line.feed
             if feed is None:
                 continue
             over = feed.over  # looked at before the answers: then all of a finished sender's are there
             rest, why = line.backoff(), ""
-            while feed.answers:
-                receipt = feed.answers.popleft()
-                item, attempt = self._under_way.pop(receipt.id)
+            answers = feed.answers
+            while answers:
+                receipt = answers.popleft()
+                found = self._under_way.pop(receipt.id, None)
+                if found is None:  # given up on after a stop
+                    continue
+                item, attempt, _ = found
                 line.under_way -= 1
-                self._record(batches, item, judge(receipt, attempt, policy, now, rest))
+                self._verdicts.append((item, judge(receipt, attempt, policy, now, rest)))
                 if isinstance(receipt, Accepted):
-                    line.failures = 0
+                    line.works()
                 elif isinstance(receipt, Deferred) and receipt.scope == "transport":
                     why = receipt.reply
             if why and not over and not line.resting():
                 line.rest(rest, why)
-            if over or self._stopping():
-                for envelope in feed.take_back():
-                    item, attempt = self._under_way.pop(envelope.id)
-                    line.under_way -= 1
-                    self._record(batches, item, Verdict(attempt.put_back(), 0.0))
+            if over or self._stopped_at is not None:
+                self._put_back(feed.take_back())
             if over:
-                self._line_ended(line)
-        if self._stopped_at is not None and time.monotonic() - self._stopped_at > GRACE_SECONDS:
-            self._give_up_waiting(batches)
+                self._sender_returned(line)
+        if self._out_of_patience():
+            self._give_up_waiting()
 
-    def _record(self, batches: defaultdict[int, Batch], item: OpenItem, verdict: Verdict) -> None:
-        item.unresolved -= 1
-        item.record(verdict)
-        batch = batches[item.item.tenant_id]
-        batch.items[item.id] = item
-        batch.verdicts.append(verdict)
+    def _put_back(self, envelopes: Iterable[Envelope]) -> None:
+        for envelope in envelopes:
+            item, attempt, line = self._under_way.pop(envelope.id)
+            line.under_way -= 1
+            self._verdicts.append((item, Verdict(attempt.put_back(), 0.0)))
 
-    def _give_up_waiting(self, batches: defaultdict[int, Batch]) -> None:
+    def _give_up_waiting(self) -> None:
         why = f"no answer within {GRACE_SECONDS:.0f} s of a stop"
-        for item, attempt in self._under_way.values():
-            self._record(batches, item, Verdict(attempt.ends("uncertain", reason=why, stage="answer")))
+        for item, attempt, _ in self._under_way.values():
+            self._verdicts.append((item, Verdict(attempt.ends("uncertain", reason=why, stage="answer"))))
         self._under_way.clear()
 
-    def _line_ended(self, line: Line) -> None:
+    def _sender_returned(self, line: Line) -> None:
         """After an outage the line rests, longer each time; its items go back, due when it is over."""
         feed, line.feed = line.feed, None
         if feed is not None and feed.failure is not None:
             asked = feed.failure.retry_after if isinstance(feed.failure, TransportDown) else None
             line.rest(asked or line.backoff(), str(feed.failure))
 
-    # Choosing what goes next.
+    # The window.
+
+    @property
+    def _step(self) -> int:
+        return max(1, self._window // 2)
+
+    def _intend(self, batches: defaultdict[int, Batch]) -> None:
+        """Choose as many as there is room for, each line its share."""
+        now = time.monotonic()
+        lines = [line for line in self._lines.values() if line.ready(now)]
+        total = self._window - len(self._under_way)
+        for line in lines:
+            room = min(total, max(1, self._window // len(lines)) - line.under_way)
+            while room > 0 and line.ready(now):
+                item = line.items[0]
+                for attempt, chosen in () if item.lost else self._chosen(line, room):
+                    batch = batches[item.item.tenant_id]
+                    if isinstance(chosen, Verdict):
+                        item.unresolved += 1
+                        batch.record(item, chosen)
+                    else:
+                        batch.intend(item, attempt, chosen)
+                        room, total = room - 1, total - 1
+                if item.exhausted:
+                    line.items.popleft()
+
+    def _chosen(self, line: Line, room: int) -> Iterator[tuple[Attempt, Envelope | Verdict]]:
+        return choose(self.courier, self.ledger, line, self.stream, room)
+
+    def _leave(self, batches: defaultdict[int, Batch]) -> None:
+        """Bring in what nothing else moves: items that are over, lost, or to be given back."""
+        for item in self._items.values():
+            if not item.unresolved and (item.exhausted or self._gives_back(item)):
+                batches[item.item.tenant_id].items[item.id] = item
+
+    def _gives_back(self, item: OpenItem) -> bool:
+        return self._stopped_at is not None or self._lines[item.message.transport].resting()
+
+    def _commit(self, tenant_id: int, batch: Batch) -> None:
+        """Record and intend in one transaction; then, and only then, fill the belts."""
+        moves = [self._move(item) for item in batch.items.values()]
+        answer = self._write(tenant_id, moves, batch)
+        for move in moves:
+            self._moved(move, batch.items[move.id], answer)
+        self._fill(batch, answer)
+        if self.courier.hooks.has_after_send and batch.verdicts:
+            self.courier.hooks.after_send([verdict.outcome for verdict in batch.verdicts])
+        refused = {v.outcome.message_id: v for v in batch.verdicts if v.pause}
+        for verdict in refused.values():
+            self.crew.pause(batch.items[verdict.outcome.item_id].message, verdict.pause)
+
+    def _move(self, item: OpenItem) -> ItemMove:
+        line = self._lines[item.message.transport]
+        rest = line.not_before - time.monotonic() if line.resting() else 0.0
+        return item.move(give_back=self._gives_back(item), delay_seconds=max(0.0, rest))
+
+    def _write(self, tenant_id: int, moves: list[ItemMove], batch: Batch) -> WindowAnswer:
+        """Commit one window, again and again while the store is away: a repeat changes nothing twice."""
+        messages = {item.message.id: item.message for item in batch.items.values()}
+        outcomes = [verdict.outcome for verdict in batch.verdicts]
+        intents = [envelope.id for _, _, envelope in batch.intents]
+        retries = group_retries(batch.verdicts, messages)
+        while True:
+            try:
+                answer = self.ledger.window(tenant_id, moves, outcomes, intents, retries, self.stream)
+            except StoreError as error:
+                if self._out_of_patience():
+                    raise
+                log.warning("the store did not take a window, trying again: %s", error)
+                time.sleep(STORE_RETRY_SECONDS)
+                if self._stopped_at is None and self.stop.is_set():
+                    self._stopped_at = time.monotonic()
+                continue
+            if failpoints.armed:
+                if outcomes:
+                    failpoints.hit("after_record")
+                if intents:
+                    failpoints.hit("after_intent")
+            return answer
+
+    def _moved(self, move: ItemMove, item: OpenItem, answer: WindowAnswer) -> None:
+        if move.id not in answer.held_on:
+            item.lost = True
+            item.rows.clear()
+        if move.state == "leased":
+            return
+        self._items.pop(item.id, None)
+        item.lost = True  # gone from here, whatever its line still holds of it
+        if move.state == "done" and move.id in answer.held_on and not self._has_more(item.message):
+            self.crew.item_done(item.message)
+
+    def _has_more(self, message: Message) -> bool:
+        """Another item of the message is here: whoever ends the last one sees to its completion."""
+        return any(item.message.id == message.id for item in self._items.values())
+
+    def _fill(self, batch: Batch, answer: WindowAnswer) -> None:
+        """Put what was intended on the belts; what was suppressed meanwhile is recorded next time."""
+        belts: defaultdict[str, list[Envelope]] = defaultdict(list)
+        for item, attempt, envelope in batch.intents:
+            if item.id not in answer.held_on:
+                item.unresolved -= 1
+                continue
+            cause = answer.suppressed.get(envelope.id)
+            if cause is not None:
+                self._verdicts.append((item, Verdict(attempt.ends("suppressed", tries=0, reason=cause))))
+                continue
+            self._under_way[envelope.id] = item, attempt, self._lines[attempt.transport]
+            belts[attempt.transport].append(envelope)
+        for name, envelopes in belts.items():
+            line = self._lines[name]
+            line.under_way += len(envelopes)
+            feed = line.belt(self._news, self._step, self._lease_end)
+            if feed.starved:
+                feed.starved = False
+                self._resize(self._window * 2)
+            feed.push(envelopes)
+
+    # What comes after.
 
     def _take(self, items: Iterable[WorkItem]) -> None:
         for item in items:
@@ -202,13 +352,14 @@ class SendRun:
             line.items.append(opened)
 
     def _resize(self, window: int) -> None:
+        """Let the window grow, to twice the connections at first and on while commits are what limits."""
         self._window = max(1, min(window, self.courier.policy.window))
         for line in self._lines.values():
             if line.feed is not None:
-                line.feed.step = max(1, self._window // 2)
+                line.feed.step = self._step
 
     def _claim_ahead(self) -> None:
-        """Lease more before the belts run dry."""
+        """Lease more before there is nothing left to intend."""
         now = time.monotonic()
         moving = [item for line in self._lines.values() if line.not_before <= now for item in line.items]
         ahead = sum(not item.exhausted for item in moving)
@@ -219,104 +370,6 @@ class SendRun:
         if items:
             self._next_claim = 0.0
         self._take(items)
-
-    def _choose(self, batches: defaultdict[int, Batch]) -> None:
-        active = [line for line in self._lines.values() if line.items]
-        total = self._window - len(self._under_way) - len(self._late)
-        for line in active:
-            room = min(total, self._window // len(active) - line.under_way)
-            while room > 0 and line.items and time.monotonic() >= line.not_before:
-                item, taken = line.items[0], 0
-                if not item.lost:
-                    batch = batches[item.item.tenant_id]
-                    taken = choose(self.courier, self.ledger, line, self.stream, room, batch)
-                    room, total = room - taken, total - taken
-                if item.exhausted:
-                    line.items.popleft()
-
-    def _leave(self, batches: defaultdict[int, Batch]) -> None:
-        """Bring in the items that nothing else moves: those to give back, and lost ones answered."""
-        for item in self._items.values():
-            if not item.unresolved and (item.lost or self._gives_back(item)):
-                batches[item.item.tenant_id].items[item.id] = item
-
-    def _gives_back(self, item: OpenItem) -> bool:
-        return self._stopping() or self._lines[item.message.transport].resting()
-
-    # The transaction.
-
-    def _commit(self, tenant_id: int, batch: Batch) -> None:
-        """Record, intend, and only then fill the belts."""
-        moves = []
-        for item in batch.items.values():
-            line = self._lines[item.message.transport]
-            rest = line.not_before - time.monotonic() if line.resting() else 0.0
-            moves.append(item.move(give_back=self._gives_back(item), delay_seconds=rest))
-        answer = self._write(tenant_id, moves, batch)
-        for move in moves:
-            self._moved(move, batch.items[move.id], answer)
-        self._fill(batch, answer)
-        if self.courier.hooks.has_after_send and batch.verdicts:
-            self.courier.hooks.after_send([verdict.outcome for verdict in batch.verdicts])
-        refused = {v.outcome.message_id: v for v in batch.verdicts if v.pause}
-        for verdict in refused.values():
-            self.crew.pause(batch.items[verdict.outcome.item_id].message, verdict.pause)
-
-    def _write(self, tenant_id: int, moves: list[ItemMove], batch: Batch) -> WindowAnswer:
-        """Commit one window, again and again while the store is away: a repeat changes nothing twice."""
-        messages = {item.message.id: item.message for item in batch.items.values()}
-        outcomes = [verdict.outcome for verdict in batch.verdicts]
-        intents = [envelope.id for _, _, envelope in batch.intents]
-        retries = group_retries(batch.verdicts, messages)
-        while True:
-            try:
-                answer = self.ledger.window(tenant_id, moves, outcomes, intents, retries, self.stream)
-            except StoreError as error:
-                if self._stopped_at and time.monotonic() - self._stopped_at > GRACE_SECONDS:
-                    raise
-                log.warning("the store did not take a window, trying again: %s", error)
-                time.sleep(STORE_RETRY_SECONDS)
-                if self._stopped_at is None and self.stop.is_set():
-                    self._stopped_at = time.monotonic()
-                continue
-            if failpoints.armed:
-                failpoints.hit("after_record" if outcomes else "after_intent")
-                failpoints.hit("after_intent" if intents else "after_record")
-            return answer
-
-    def _moved(self, move: ItemMove, item: OpenItem, answer: WindowAnswer) -> None:
-        if move.id not in answer.held_on:
-            item.lost = True
-            item.rows.clear()
-        if move.state != "leased":
-            self._items.pop(item.id, None)
-        if move.state == "done" and not item.lost:
-            self.crew.item_done(item.message)
-
-    def _fill(self, batch: Batch, answer: WindowAnswer) -> None:
-        """Put what was intended on the belts; what was suppressed meanwhile is recorded next time."""
-        belts: defaultdict[str, list[Envelope]] = defaultdict(list)
-        for item, attempt, envelope in batch.intents:
-            if item.lost:
-                item.unresolved -= 1
-                continue
-            cause = answer.suppressed.get(envelope.id)
-            if cause is not None:
-                verdict = Verdict(attempt.ends("suppressed", tries=0, reason=cause))
-                self._late.append((item, verdict))
-                continue
-            self._under_way[envelope.id] = item, attempt
-            belts[attempt.transport].append(envelope)
-        for name, envelopes in belts.items():
-            line = self._lines[name]
-            line.under_way += len(envelopes)
-            feed = line.belt(self._news, max(1, self._window // 2), self._lease_end)
-            if feed.starved:
-                feed.starved = False
-                self._resize(self._window * 2)
-            feed.push(envelopes)
-        if self._late:
-            self._news.set()
 
 
 def claim_send(courier: Courier, ledger: Ledger, owner: str, stream: Stream) -> list[WorkItem]:
