@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import msgspec
+
+from courierx_core.checking import Checks
+
+if TYPE_CHECKING:
+    from courierx_core.ports.store import Store
+
+NAME_MAX = 200
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,3 +26,38 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+
+def create(store: Store[Any], *, name: str, contact_email: str, default_from: str = "") -> Tenant:
+    """Add a tenant. Raises InvalidInput with every bad field, Conflict on a name that is taken."""
+    checks = Checks()
+    tenant = Tenant(
+        name=checks.text("name", name, longest=NAME_MAX),
+        contact_email=checks.address("contact_email", contact_email),
+        default_from=checks.mailbox("default_from", default_from),
+    )
+    checks.done()
+    with store.platform() as unit:
+        return unit.tenants.add(tenant)
+
+
+def edit(
+    store: Store[Any],
+    tenant_id: int,
+    *,
+    name: str | None = None,
+    contact_email: str | None = None,
+    default_from: str | None = None,
+) -> Tenant:
+    """Change what is given. Raises NotFound, InvalidInput, Conflict."""
+    checks = Checks()
+    changes: dict[str, str] = {}
+    if name is not None:
+        changes["name"] = checks.text("name", name, longest=NAME_MAX)
+    if contact_email is not None:
+        changes["contact_email"] = checks.address("contact_email", contact_email)
+    if default_from is not None:
+        changes["default_from"] = checks.mailbox("default_from", default_from)
+    checks.done()
+    with store.platform() as unit:
+        return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))

@@ -1,0 +1,53 @@
+"""The test kit for plugin authors: contract suites, servers that misbehave on request, and fakes.
+
+Opt-in and loaded name by name, so that importing one part needs nothing of the others: the contract
+suites need pytest and hypothesis, the servers nothing but the core.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from courierx_core.testing.certificates import Certificate, make_certificate
+    from courierx_core.testing.envelopes import FakeEnvelope
+    from courierx_core.testing.feedback import FeedbackContract
+    from courierx_core.testing.http import HttpPeer
+    from courierx_core.testing.limiter import LimiterContract
+    from courierx_core.testing.queue import QueueContract
+    from courierx_core.testing.script import Rule, Script
+    from courierx_core.testing.smtp import SmtpServer
+    from courierx_core.testing.smtpd import ServerOptions
+    from courierx_core.testing.spool import ReceivedMessage
+    from courierx_core.testing.store import StoreContract
+    from courierx_core.testing.transport import TransportContract
+
+_PARTS = {
+    "Certificate": "certificates",
+    "FakeEnvelope": "envelopes",
+    "FeedbackContract": "feedback",
+    "HttpPeer": "http",
+    "LimiterContract": "limiter",
+    "QueueContract": "queue",
+    "ReceivedMessage": "spool",
+    "Rule": "script",
+    "Script": "script",
+    "ServerOptions": "smtpd",
+    "SmtpServer": "smtp",
+    "StoreContract": "store",
+    "TransportContract": "transport",
+    "make_certificate": "certificates",
+}
+
+__all__ = [
+    "Certificate", "FakeEnvelope", "FeedbackContract", "HttpPeer", "LimiterContract", "QueueContract",
+    "ReceivedMessage", "Rule", "Script", "ServerOptions", "SmtpServer", "StoreContract",
+    "TransportContract", "make_certificate",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PARTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PARTS[name]}"), name)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
+from email.utils import parseaddr
 
 import pytest
 from hypothesis import given
@@ -130,14 +133,13 @@ def test_any_name_reads_back_from_the_header(name: str, email: str) -> None:
     (mailbox_read,) = parsed["from"].addresses
     assert mailbox_read.addr_spec == email
     assert split_address(mailbox(address)).email == email
-    assert _without_gaps(mailbox_read.display_name) == _without_gaps(one_line(name))
-    if len(name.encode("utf-8", "replace")) <= 30:
-        assert mailbox_read.display_name == one_line(name)
+    assert " ".join(name_in(raw).split()) == " ".join(one_line(name).split())
 
 
-def _without_gaps(text: str) -> str:
-    """Python 3.11 reads a space between encoded words of a phrase; RFC 2047 section 6.2 has none."""
-    return text.replace(" ", "")
+def name_in(raw: bytes) -> str:
+    """Read a From's name by the older parser: the newer one puts spaces between encoded words (3.11)."""
+    phrase, _ = parseaddr(re.sub(r"\r\n(?= )", "", raw.decode("ascii")).removeprefix("From: ").strip())
+    return str(make_header(decode_header(phrase)))
 
 
 @given(st.text(max_size=30))
@@ -146,4 +148,4 @@ def test_an_address_beyond_ascii_becomes_an_empty_group(name: str) -> None:
     assert raw.isascii()
     parsed = message_from_bytes(raw, policy=policy.default)
     assert parsed["to"].addresses == ()
-    assert "用户@example.com" in _without_gaps(parsed["to"].groups[0].display_name)
+    assert "用户@example.com" in parsed["to"].groups[0].display_name.replace(" ", "")

@@ -255,18 +255,6 @@ LINKS = """
 """
 
 
-def test_links_are_collected_once_in_order() -> None:
-    assert collect_links(LINKS) == (
-        "https://example.com/one?x=1&y=2",
-        "http://example.com/two",
-        "https://example.com/three",
-    )
-    assert collect_links("<a href='http://a.example'>", "<a href='http://b.example'>{{ content }}") == (
-        "http://a.example",
-        "http://b.example",
-    )
-
-
 @pytest.mark.parametrize("before", ["", LOGIC])
 def test_links_and_opens_are_tracked(before: str) -> None:
     html = before + LINKS

@@ -26,8 +26,8 @@ from courierx_core.plugins import (
     installed,
     load_hooks,
 )
+from courierx_core.ports.ledger import Outcome
 from courierx_core.ports.limiter import Limiter
-from courierx_core.ports.transport import Accepted, Receipt
 from courierx_core.templates.model import Template
 
 Install = Callable[..., None]
@@ -231,18 +231,22 @@ def test_an_observer_that_raises_is_quarantined_and_the_others_go_on(
             self.name, self.fails = name, fails
 
         @hookimpl
-        def courierx_after_send(self, results: Sequence[Receipt]) -> None:
+        def courierx_after_send(self, results: Sequence[Outcome]) -> None:
             seen.append((self.name, len(results)))
             if self.fails:
                 raise OSError("disk full")
 
     hooks = Hooks([("bad", Observer("bad", fails=True)), ("good", Observer("good"))])
     with caplog.at_level(logging.ERROR):
-        hooks.after_send([Accepted(1)])
-        hooks.after_send([Accepted(2), Accepted(3)])
+        hooks.after_send([outcome(1)])
+        hooks.after_send([outcome(2), outcome(3)])
     assert seen == [("bad", 1), ("good", 1), ("good", 2)]
     assert "Plugin bad failed in courierx_after_send" in caplog.text
     assert hooks.has_after_send
+
+
+def outcome(delivery_id: int) -> Outcome:
+    return Outcome(delivery_id, item_id=1, message_id=1, state="accepted", attempt=1)
 
 
 def test_when_the_only_observer_is_quarantined_nobody_is_left() -> None:
@@ -252,7 +256,7 @@ def test_when_the_only_observer_is_quarantined_nobody_is_left() -> None:
             raise OSError("disk full")
 
     hooks = Hooks([("bad", Observer())])
-    hooks.after_send([Accepted(1)])
+    hooks.after_send([outcome(1)])
     assert not hooks.has_after_send
 
 

@@ -74,7 +74,10 @@ def test_what_was_answered_survives_a_kill_and_the_server_comes_back() -> None:
 
 
 def test_taken_drop_stores_and_does_not_answer(thread: bool) -> None:
-    rules = [Rule(stage="dot", action="taken drop", first=2, last=2), Rule(stage="dot", action="drop", first=3)]
+    rules = [
+        Rule(stage="dot", action="taken drop", first=2, last=2),
+        Rule(stage="dot", action="drop", first=3),
+    ]
     with SmtpServer(rules=rules, thread=thread) as server:
         kept = []
         for name in ("first", "second", "third"):
@@ -89,10 +92,12 @@ def test_taken_drop_stores_and_does_not_answer(thread: bool) -> None:
 
 
 def test_pipelining_when_not_offered_is_caught() -> None:
-    with SmtpServer(ServerOptions(pipelining=False), thread=True) as server:
-        with socket.create_connection((server.host, server.port), 20) as raw:
-            raw.sendall(b"EHLO x\r\nMAIL FROM:<a@b.c>\r\n")
-            assert b"554 5.5.0 improper" in _all_of(raw)
+    with (
+        SmtpServer(ServerOptions(pipelining=False), thread=True) as server,
+        socket.create_connection((server.host, server.port), 20) as raw,
+    ):
+        raw.sendall(b"EHLO x\r\nMAIL FROM:<a@b.c>\r\n")
+        assert b"554 5.5.0 improper" in _all_of(raw)
 
 
 def test_a_message_in_pieces_and_many_in_one_write() -> None:

@@ -69,7 +69,9 @@ class Platform:
             assert message_id is not None
             return unit.deliveries.recount(message_id)
 
-    def wait(self, campaign_id: int, until: Callable[[Report], bool], seconds: float = WAIT_SECONDS) -> Report:
+    def wait(
+        self, campaign_id: int, until: Callable[[Report], bool], seconds: float = WAIT_SECONDS
+    ) -> Report:
         """Wait for a report; a deadline, not a pace."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:

@@ -20,7 +20,9 @@ from courierx_smtp.wire import on_the_wire
 class ModelServer:
     """A correct server: `plan(stage, id)` answers each step; it keeps what its dot was answered 2yz for."""
 
-    def __init__(self, plan: Callable[[str, int], bytes], stored: list[tuple[int, bytes]], eager: bool) -> None:
+    def __init__(
+        self, plan: Callable[[str, int], bytes], stored: list[tuple[int, bytes]], eager: bool
+    ) -> None:
         self.plan, self.stored, self.eager = plan, stored, eager
         self.buffer = b""
         self.sender = False
@@ -133,7 +135,9 @@ class Run:
             replies = server.feed(output)
             if lie_at is not None and replies:
                 if lie_at == 0:
-                    replies = self.data.draw(st.sampled_from([b"250 extra\r\n" + replies, replies + b"250 x\r\n"]))
+                    replies = self.data.draw(
+                        st.sampled_from([b"250 extra\r\n" + replies, replies + b"250 x\r\n"])
+                    )
                     self.lies += 1
                     lie_at = None
                 else:

@@ -98,10 +98,7 @@ def test_a_relay_that_goes_away_is_transport_down_and_nothing_is_lost() -> None:
                 yield envelope
 
         with pytest.raises(TransportDown):
-            for receipt in session.send_many(envelopes()):
-                answered.append(receipt.id)
-                if isinstance(receipt, Accepted):
-                    assert receipt.id <= 400
+            answered.extend(receipt.id for receipt in session.send_many(envelopes()))
         session.close()
         stored = {int(message.send_id[4:]) for message in server.received()}
     assert len(answered) == len(set(answered))
@@ -157,15 +154,16 @@ for receipt in session.send_many(iter(FakeEnvelope.some(5))):
     ("point", "stored", "answered"),
     [
         ("after_connect:kill", [], []),
-        ("after_rcpt:kill:3", [1, 2], [1, 2]),
-        ("mid_data:kill:3", [1, 2], [1, 2]),
-        ("after_dot:kill:3", [1, 2, 3], [1, 2]),
+        ("after_rcpt:kill:3", [1, 2], [1]),
+        ("mid_data:kill:3", [1, 2], [1]),
+        ("after_dot:kill:3", [1, 2, 3], [1]),
         ("after_reply:kill:3", [1, 2, 3], [1, 2]),
     ],
 )
 def test_a_kill_at_a_named_point_leaves_what_the_protocol_says(
     point: str, stored: list[int], answered: list[int]
 ) -> None:
+    """One read brings the answer to 2 and the 354 of 3, so at 3's body the answer is not yet passed on."""
     path = os.pathsep.join(entry for entry in sys.path if entry)
     env = os.environ | {"COURIERX_FAILPOINT": point, "PYTHONPATH": path}
     with SmtpServer() as server:
@@ -173,7 +171,7 @@ def test_a_kill_at_a_named_point_leaves_what_the_protocol_says(
             [sys.executable, "-c", CHILD, server.url], env=env, stdout=subprocess.PIPE, text=True, check=False
         )
         assert child.returncode == -9
-        received = _settled(server, len(stored))
+        received = _settled(server)
     assert received == stored
     assert [int(line.split()[0]) for line in child.stdout.splitlines()] == answered
 
@@ -207,7 +205,7 @@ def test_uncertain_names_its_stage_when_the_relay_dies() -> None:
     assert receipt == Uncertain(1, "answer", "the server did not answer in time")
 
 
-def _settled(server: SmtpServer, number: int) -> list[int]:
+def _settled(server: SmtpServer) -> list[int]:
     """Ask the server something and wait for its answer, so that what came before has been dealt with."""
     session = session_to(server, max_concurrency=1)
     session.send(FakeEnvelope(1000, "probe@example.com"))

@@ -1,0 +1,1 @@
+"""CourierX's application: settings, the composition root, the HTTP API, the command line, the supervisor."""

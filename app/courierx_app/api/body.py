@@ -1,0 +1,104 @@
+"""Request bodies: JSON into a Struct, with every bad field named, not only the first."""
+
+from __future__ import annotations
+
+import re
+import types
+from collections.abc import Mapping
+from typing import Any, TypeVar, Union, get_args, get_origin
+
+import msgspec
+from litestar.dto import MsgspecDTO
+from litestar.openapi.spec import Reference, Schema
+from litestar.typing import FieldDefinition
+
+from courierx_core.errors import FieldProblem, InvalidInput
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_PLACE = re.compile(r" - at `\$(.*)`$")
+
+
+class MalformedBody(InvalidInput):
+    """The body is not JSON, or not an object: nothing in it can be judged."""
+
+    code = "malformed_body"
+
+
+class Body(MsgspecDTO[T]):
+    """Reads `data` of a handler: `@post(dto=Body[NewTenant], return_dto=None)`."""
+
+    def decode_bytes(self, value: bytes) -> Any:
+        return read_body(self.model_type, value)
+
+    @classmethod
+    def create_for_field_definition(
+        cls, field_definition: FieldDefinition, handler_id: str, backend_cls: Any = None
+    ) -> None:
+        """Make no backend: `decode_bytes` needs none."""
+
+    @classmethod
+    def create_openapi_schema(
+        cls, field_definition: FieldDefinition, handler_id: str, schema_creator: Any
+    ) -> Reference | Schema:
+        schema: Reference | Schema = schema_creator.for_field_definition(field_definition)
+        return schema
+
+
+def read_body(kind: type[T], raw: bytes) -> T:
+    """Decode JSON into `kind`. Fields it does not know are left alone.
+
+    Raises MalformedBody, and InvalidInput listing every bad or missing field by its path.
+    """
+    try:
+        given = msgspec.json.decode(raw)
+    except msgspec.DecodeError as problem:
+        raise MalformedBody.of("", "malformed", f"The body is not JSON: {problem}") from None
+    if not isinstance(given, dict):
+        raise MalformedBody.of("", "malformed", "The body must be a JSON object.")
+    problems: list[FieldProblem] = []
+    values = _fields(kind, given, "", problems)
+    if problems:
+        raise InvalidInput(*problems)
+    return kind(**values)
+
+
+def _fields(
+    kind: type[msgspec.Struct], given: Mapping[str, object], path: str, problems: list[FieldProblem]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for field in msgspec.structs.fields(kind):
+        name = field.encode_name
+        if name not in given or (given[name] is None and not field.required):
+            if field.required:
+                problems.append(FieldProblem(f"{path}{name}", "required", "is missing"))
+            continue
+        values[field.name] = _value(field.type, given[name], f"{path}{name}", problems)
+    return values
+
+
+def _value(kind: object, given: object, path: str, problems: list[FieldProblem]) -> object:
+    inner = _without_none(kind)
+    if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and isinstance(given, dict):
+        found = len(problems)
+        values = _fields(inner, given, f"{path}.", problems)
+        return inner(**values) if len(problems) == found else None
+    if get_origin(inner) in (tuple, list) and isinstance(given, list):
+        item = get_args(inner)[0]
+        items = [_value(item, each, f"{path}[{at}]", problems) for at, each in enumerate(given)]
+        return tuple(items) if get_origin(inner) is tuple else items
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as problem:
+        message = str(problem)
+        place = _PLACE.search(message)
+        where = path + (place[1] if place else "")
+        problems.append(FieldProblem(where, "invalid", _PLACE.sub("", message)))
+        return None
+
+
+def _without_none(kind: object) -> object:
+    if get_origin(kind) in (Union, types.UnionType):
+        real = [part for part in get_args(kind) if part is not type(None)]
+        return real[0] if len(real) == 1 else kind
+    return kind

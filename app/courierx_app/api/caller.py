@@ -1,0 +1,105 @@
+"""Who asks: a tenant's key, a platform key, or anyone on this machine in `--dev`."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+from anyio.to_thread import run_sync
+from litestar.connection import ASGIConnection
+from litestar.datastructures import State
+from litestar.exceptions import NotAuthorizedException
+from litestar.handlers.base import BaseRouteHandler
+from litestar.types import Scope
+
+from courierx_core.access import ApiKey, allows, authenticate
+from courierx_core.courier import Courier
+from courierx_core.errors import Forbidden, InvalidInput, NotFound
+
+_KEY = "courierx_caller"
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """`key` is None only in `--dev`; without a tenant the caller stands above tenants."""
+
+    key: ApiKey | None
+
+    @property
+    def tenant_id(self) -> int | None:
+        return self.key.tenant_id if self.key else None
+
+    @property
+    def actor(self) -> str:
+        return f"key {self.key.id}" if self.key else "dev"
+
+    def tenant(self, given: int | None) -> int:
+        """Return the tenant a request is for: the key's own, or the given one for a platform key.
+
+        Raises NotFound for another tenant's, InvalidInput where a platform key names none.
+        """
+        if self.tenant_id is not None:
+            if given not in (None, self.tenant_id):
+                raise NotFound(f"There is no tenant {given}.")
+            return self.tenant_id
+        if given is None:
+            raise InvalidInput.of("tenant_id", "required", "is missing: a platform key acts for one tenant")
+        return given
+
+    def owner(self, courier: Courier, table: str, object_id: int) -> int:
+        """Return the tenant to look an object up in; another tenant's is NotFound there."""
+        if self.tenant_id is not None:
+            return self.tenant_id
+        with courier.store.platform() as platform:
+            tenant_id = platform.owner_of(table, object_id)
+        if tenant_id is None:
+            raise NotFound(f"There is no {table.removesuffix('s')} {object_id}.")
+        return tenant_id
+
+    def require_platform(self) -> None:
+        if self.tenant_id is not None:
+            raise Forbidden("This takes a platform key; a tenant's key sees its own tenant only.")
+
+
+def provide_caller(state: State, scope: Scope) -> Caller:
+    caller: Caller = scope["state"][_KEY]
+    return caller
+
+
+async def authenticated(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Guard of every route but the public ones: know the caller, and that the key may do this."""
+    if handler.opt.get("public") or handler.opt.get("exclude_from_auth"):
+        return
+    caller = await _caller(connection)
+    quiet = connection.scope.get("method") in ("GET", "HEAD", "OPTIONS")
+    scope = handler.opt.get("scope") or ("read" if quiet else "write")
+    if caller.key is not None and not allows(caller.key, scope):
+        raise Forbidden(f"This key lacks the scope {scope!r}; it has: {', '.join(caller.key.scopes)}.")
+    connection.scope["state"][_KEY] = caller
+
+
+async def _caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
+    given = connection.headers.get("authorization", "")
+    state = connection.app.state
+    if not given and state.dev:
+        _require_local(connection)
+        return Caller(None)
+    scheme, _, text = given.partition(" ")
+    courier: Courier = state.courier
+    if scheme.lower() == "bearer" and text:
+        key = await run_sync(authenticate, courier.store, text.strip(), courier.runtime.now())
+        if key is not None:
+            return Caller(key)
+    raise NotAuthorizedException(
+        detail="Send a valid key: Authorization: Bearer cx_...", headers={"WWW-Authenticate": "Bearer"}
+    )
+
+
+def _require_local(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+    """Refuse a web page elsewhere that reaches this machine through its user's browser."""
+    host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
+    origin = connection.headers.get("origin", "")
+    foreign = origin and origin not in connection.app.state.origins
+    if host not in _LOOPBACK or (foreign and urlsplit(origin).hostname not in _LOOPBACK):
+        raise Forbidden("Without a key, --dev answers only requests made on this machine.")

@@ -1,0 +1,136 @@
+"""What callers write about a campaign, and what they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from courierx_app.api.addresses import GivenAddress, address_of
+from courierx_core.audience.model import Audience
+from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.errors import FieldProblem, InvalidInput, NotFound
+from courierx_core.ports.store import UnitOfWork
+
+
+class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
+    """Every field may be left out; `body` is HTML if it holds a tag, else text."""
+
+    name: str | None = None
+    subject: str | None = None
+    body: str | None = None
+    html: str | None = None
+    text: str | None = None
+    from_email: GivenAddress | None = None
+    from_name: str | None = None
+    reply_to: GivenAddress | None = None
+    template_id: int | None = None
+    list_ids: tuple[int, ...] | None = None
+    exclude_list_ids: tuple[int, ...] | None = None
+    segment_id: int | None = None
+    transport: str | None = None
+    headers: dict[str, str] | None = None
+    track_opens: bool | None = None
+    track_clicks: bool | None = None
+    unsubscribe: str | None = None
+    status: CampaignStatus | None = None
+
+
+class NewCampaign(CampaignChanges, frozen=True, kw_only=True):
+    name: str
+    subject: str
+    tenant_id: int | None = None
+
+
+class CampaignAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """`status` says `sending` also while the audience is being prepared."""
+
+    id: int
+    tenant_id: int
+    name: str
+    subject: str
+    body: str
+    html: str
+    text: str
+    from_email: str
+    from_name: str
+    reply_to: str
+    template_id: int | None
+    list_ids: Sequence[int]
+    exclude_list_ids: Sequence[int]
+    segment_id: int | None
+    transport: str
+    headers: Mapping[str, str]
+    track_opens: bool
+    track_clicks: bool
+    unsubscribe: str
+    status: str
+    pause_reason: str
+    message_id: int | None
+    scheduled_at: datetime | None
+    created_at: datetime | None
+    updated_at: datetime | None
+    started_at: datetime | None
+    completed_at: datetime | None
+
+
+_AUDIENCE = ("list_ids", "exclude_list_ids", "segment_id")
+
+
+def campaign_of(unit: UnitOfWork, new: NewCampaign) -> Campaign:
+    """Make a draft of what was given. Raises InvalidInput with every bad field."""
+    draft = Campaign(tenant_id=unit.tenant_id, name=new.name, subject=new.subject)
+    return changed(unit, draft, new)
+
+
+def changed(unit: UnitOfWork, campaign: Campaign, given: CampaignChanges) -> Campaign:
+    """Return the campaign with what was given in place. Raises InvalidInput with every bad field."""
+    problems: list[FieldProblem] = []
+    values: dict[str, Any] = {
+        name: value
+        for name, value in msgspec.structs.asdict(given).items()
+        if value is not None and name not in (*_AUDIENCE, "status", "tenant_id")
+    }
+    for field in ("from_email", "reply_to"):
+        if values.get(field):
+            try:
+                values[field] = str(address_of(values[field], field))
+            except InvalidInput as problem:
+                problems += problem.problems
+    if "headers" in values:
+        values["headers"] = tuple(values["headers"].items())
+    audience = {name: getattr(given, name) for name in _AUDIENCE if getattr(given, name) is not None}
+    for field in ("list_ids", "exclude_list_ids"):
+        problems += _unknown_lists(unit, field, audience.get(field, ()))
+    if problems:
+        raise InvalidInput(*problems)
+    if audience:
+        held = {name: getattr(campaign.audience, name) for name in _AUDIENCE}
+        values["audience"] = Audience(**{**held, **audience})
+    return msgspec.structs.replace(campaign, **values)
+
+
+def _unknown_lists(unit: UnitOfWork, field: str, list_ids: Sequence[int]) -> list[FieldProblem]:
+    problems = []
+    for at, list_id in enumerate(list_ids):
+        try:
+            unit.lists.get(list_id)
+        except NotFound:
+            problems.append(FieldProblem(f"{field}[{at}]", "not_found", f"no list {list_id}"))
+    return problems
+
+
+def shown(campaign: Campaign) -> CampaignAnswer:
+    """Return what callers see of a campaign."""
+    values = msgspec.structs.asdict(campaign)
+    audience: Audience = values.pop("audience")
+    values["headers"] = dict(campaign.headers)
+    values["status"] = "sending" if campaign.status == "preparing" else campaign.status
+    return CampaignAnswer(
+        **values,
+        list_ids=audience.list_ids,
+        exclude_list_ids=audience.exclude_list_ids,
+        segment_id=audience.segment_id,
+    )

@@ -1,0 +1,191 @@
+"""/campaigns: written, started, watched and stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from courierx_app.api.body import Body
+from courierx_app.api.caller import Caller
+from courierx_app.api.campaign_bodies import (
+    CampaignAnswer,
+    CampaignChanges,
+    NewCampaign,
+    campaign_of,
+    changed,
+    shown,
+)
+from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import once
+from courierx_app.api.paging import Cursor, Limit, page
+from courierx_core.campaigns import service
+from courierx_core.campaigns.model import TRANSITIONS, CampaignStatus
+from courierx_core.courier import Courier
+from courierx_core.errors import Conflict
+
+_SEND = {"scope": "send"}
+_BUSY: tuple[CampaignStatus, ...] = ("scheduled", "preparing", "sending", "paused")
+
+
+class Schedule(msgspec.Struct, frozen=True, kw_only=True):
+    scheduled_at: datetime
+
+
+class Enqueued(msgspec.Struct, frozen=True, kw_only=True):
+    enqueued: int
+    status: str
+
+
+class CampaignController(Controller):
+    path = "/campaigns"
+    tags = ("Campaigns",)
+
+    @post("/", dto=Body[NewCampaign], return_dto=None, status_code=200, sync_to_thread=True)
+    def create(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        data: JSONBody[NewCampaign],
+    ) -> Response[CampaignAnswer]:
+        """Write a draft. Without lists it goes to every active subscriber of the tenant."""
+        tenant_id = caller.tenant(data.tenant_id)
+
+        def make() -> CampaignAnswer:
+            with courier.store.begin(tenant_id) as unit:
+                unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+                return shown(service.create(courier, unit, campaign_of(unit, data)))
+
+        return once(request, courier, tenant_id, data, make)
+
+    @get("/", sync_to_thread=True)
+    def list_(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        tenant_id: FromQuery[int | None] = None,
+        status: FromQuery[CampaignStatus | None] = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+    ) -> Response[Sequence[CampaignAnswer]]:
+        """List campaigns, newest first."""
+        with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
+            found = unit.campaigns.list(before=cursor, limit=limit, status=status)
+        return page(request, [shown(each) for each in found], limit)
+
+    @get("/{campaign_id:int}", sync_to_thread=True)
+    def get_(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
+        """Show a campaign."""
+        with courier.store.begin(_tenant(courier, caller, campaign_id), write=False) as unit:
+            return shown(unit.campaigns.get(campaign_id))
+
+    @patch("/{campaign_id:int}", dto=Body[CampaignChanges], return_dto=None, sync_to_thread=True)
+    def edit(
+        self,
+        courier: TheCourier,
+        caller: TheCaller,
+        campaign_id: FromPath[int],
+        data: JSONBody[CampaignChanges],
+    ) -> CampaignAnswer:
+        """Change a draft, or move a campaign to a `status` that it may go to from where it is."""
+        tenant_id = _tenant(courier, caller, campaign_id)
+        with courier.store.begin(tenant_id) as unit:
+            campaign = unit.campaigns.get(campaign_id)
+            wanted = changed(unit, campaign, data)
+            if wanted != campaign:
+                campaign = service.update(courier, unit, wanted)
+        if data.status is None or data.status in (campaign.status, shown(campaign).status):
+            return shown(campaign)
+        return shown(_move(courier, tenant_id, campaign_id, campaign.status, data.status))
+
+    @delete("/{campaign_id:int}", sync_to_thread=True)
+    def remove(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> None:
+        """Delete a campaign; 409 while it is under way."""
+        with courier.store.begin(_tenant(courier, caller, campaign_id)) as unit:
+            campaign = unit.campaigns.get(campaign_id)
+            if campaign.status in _BUSY:
+                way = f"POST /campaigns/{campaign_id}/cancel first."
+                raise Conflict(f"Campaign {campaign_id} is {campaign.status}; {way}")
+            unit.campaigns.remove(campaign_id)
+
+    @post("/{campaign_id:int}/send-now", status_code=200, opt=_SEND, sync_to_thread=True)
+    def send_now(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        campaign_id: FromPath[int],
+    ) -> Response[Enqueued]:
+        """Start sending; 409 with its status once it has started."""
+        tenant_id = _tenant(courier, caller, campaign_id)
+
+        def start() -> Enqueued:
+            started = service.start(courier, tenant_id, campaign_id)
+            return Enqueued(enqueued=started.audience, status=shown(started.campaign).status)
+
+        return once(request, courier, tenant_id, None, start)
+
+    @post(
+        "/{campaign_id:int}/schedule",
+        dto=Body[Schedule],
+        return_dto=None,
+        status_code=200,
+        opt=_SEND,
+        sync_to_thread=True,
+    )
+    def schedule(
+        self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int], data: JSONBody[Schedule]
+    ) -> CampaignAnswer:
+        """Start at a time, with its offset from UTC; 422 for one that has passed."""
+        tenant_id = _tenant(courier, caller, campaign_id)
+        return shown(service.schedule(courier, tenant_id, campaign_id, data.scheduled_at))
+
+    @post("/{campaign_id:int}/cancel-schedule", status_code=200, opt=_SEND, sync_to_thread=True)
+    def cancel_schedule(
+        self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]
+    ) -> CampaignAnswer:
+        """Make a scheduled campaign a draft again."""
+        return shown(service.unschedule(courier, _tenant(courier, caller, campaign_id), campaign_id))
+
+    @post("/{campaign_id:int}/pause", status_code=200, opt=_SEND, sync_to_thread=True)
+    def pause(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
+        """Stop sending; what is under way is finished."""
+        return shown(service.pause(courier, _tenant(courier, caller, campaign_id), campaign_id))
+
+    @post("/{campaign_id:int}/resume", status_code=200, opt=_SEND, sync_to_thread=True)
+    def resume(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
+        """Go on sending."""
+        return shown(service.resume(courier, _tenant(courier, caller, campaign_id), campaign_id))
+
+    @post("/{campaign_id:int}/cancel", status_code=200, opt=_SEND, sync_to_thread=True)
+    def cancel(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
+        """Stop for good; what is not sent yet is cancelled."""
+        return shown(service.cancel(courier, _tenant(courier, caller, campaign_id), campaign_id))
+
+    @get("/{campaign_id:int}/report", sync_to_thread=True)
+    def report(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> service.Report:
+        """Say what became of every delivery; `states` add up to `audience`."""
+        with courier.store.begin(_tenant(courier, caller, campaign_id), write=False) as unit:
+            return service.report(unit, campaign_id)
+
+
+def _tenant(courier: Courier, caller: Caller, campaign_id: int) -> int:
+    return caller.owner(courier, "campaigns", campaign_id)
+
+
+def _move(courier: Courier, tenant_id: int, campaign_id: int, present: CampaignStatus, wanted: str) -> Any:
+    """Move by status, as the reference's clients do, where an action leads there without more input."""
+    acts = {"unschedule": service.unschedule, "pause": service.pause, "resume": service.resume}
+    for action, act in {**acts, "cancel": service.cancel}.items():
+        if TRANSITIONS[action].get(present) == wanted:  # type: ignore[index]
+            return act(courier, tenant_id, campaign_id)
+    routes = {"sending": "send-now", "scheduled": "schedule", "paused": "pause", "cancelled": "cancel"}
+    route = routes.get(wanted)
+    way = f"POST /campaigns/{campaign_id}/{route} is the way." if route else "No action leads there."
+    raise Conflict(f"Campaign {campaign_id} is {present} and cannot be set to {wanted}. {way}")

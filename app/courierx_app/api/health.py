@@ -1,0 +1,49 @@
+"""Health: alive, and ready to be sent traffic."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from litestar import Controller, HttpMethod, Response, route
+
+from courierx_app.api.given import TheCourier
+from courierx_core.courier import Courier
+from courierx_core.errors import CourierXError
+
+log = logging.getLogger("courierx_app.api")
+_LOOK = [HttpMethod.GET, HttpMethod.HEAD]
+
+
+class HealthController(Controller):
+    path = "/health"
+    tags = ("Health",)
+    opt = {"public": True}  # noqa: RUF012
+
+    @route(["/", "/live"], http_method=_LOOK, sync_to_thread=False)
+    def live(self) -> dict[str, str]:
+        """Say that the process answers."""
+        return {"status": "ok"}
+
+    @route("/ready", http_method=_LOOK, sync_to_thread=True)
+    def ready(self, courier: TheCourier) -> Response[dict[str, Any]]:
+        """Say whether the store, the queue and the transports are there: 200 `degraded` without the
+        queue or a transport, 503 without the store."""
+        store, queue = _store(courier), _works(courier.queue)
+        transports = {name: _works(each) for name, each in sorted(courier.transports.items())}
+        well = queue == "ok" and all(each == "ok" for each in transports.values())
+        word = "unavailable" if store != "ok" else "ok" if well else "degraded"
+        body = {"status": word, "store": store, "queue": queue, "transports": transports}
+        return Response(body, status_code=200 if store == "ok" else 503)
+
+
+def _store(courier: Courier) -> str:
+    try:
+        return "ok" if courier.store.revision() else "no schema"
+    except CourierXError as problem:
+        log.warning("not ready: %s", problem)
+        return "away"
+
+
+def _works(driver: Any) -> str:
+    return "away" if any(problem.level == "error" for problem in driver.check()) else "ok"

@@ -1,0 +1,34 @@
+"""Lists: a bare array, newest first, and where the next page begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Protocol, TypeAlias, TypeVar
+from urllib.parse import urlencode
+
+from litestar import Request, Response
+from litestar.params import QueryParameter
+
+Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
+Cursor: TypeAlias = Annotated[
+    int | None, QueryParameter(description="Continue below this: X-Next-Cursor of the page before.")
+]
+
+
+class _Row(Protocol):
+    @property
+    def id(self) -> int: ...
+
+
+R = TypeVar("R", bound=_Row)
+
+
+def page(request: Request[Any, Any, Any], rows: Sequence[R], limit: int) -> Response[Sequence[R]]:
+    """Answer a page; a full one says where the next begins, in `Link` and `X-Next-Cursor`."""
+    if len(rows) < limit:
+        return Response(rows)
+    cursor = str(rows[-1].id)
+    kept = [(name, value) for name, value in request.query_params.multi_items() if name != "cursor"]
+    query = urlencode([*kept, ("cursor", cursor)])
+    link = f'<{request.url.path}?{query}>; rel="next"'
+    return Response(rows, headers={"Link": link, "X-Next-Cursor": cursor})

@@ -1,0 +1,81 @@
+"""/suppression: addresses that get no mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from courierx_app.api.addresses import GivenAddress, email_of
+from courierx_app.api.body import Body
+from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.paging import Cursor, Limit, page
+from courierx_core.suppression import Cause, Suppression, suppress
+
+
+class NewSuppression(msgspec.Struct, frozen=True, kw_only=True):
+    email: GivenAddress
+    tenant_id: int | None = None
+    reason: str = ""
+
+
+class SuppressionAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    tenant_id: int
+    email: str
+    reason: str
+    cause: Cause
+    created_at: datetime | None
+
+
+class SuppressionController(Controller):
+    path = "/suppression"
+    tags = ("Suppression",)
+
+    @post("/", dto=Body[NewSuppression], return_dto=None, sync_to_thread=True)
+    def create(
+        self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSuppression]
+    ) -> SuppressionAnswer:
+        """Suppress an address; 409 where it is already. The cause is derived from the reason."""
+        with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
+            unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+            return shown(suppress(unit, email_of(data.email, "email"), data.reason))
+
+    @get("/", sync_to_thread=True)
+    def list_(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        tenant_id: FromQuery[int | None] = None,
+        email: FromQuery[str | None] = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+    ) -> Response[Sequence[SuppressionAnswer]]:
+        """List suppressed addresses, newest first."""
+        address = email_of(email, "email") if email else None
+        with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
+            found = unit.suppressions.list(before=cursor, limit=limit, address=address)
+        return page(request, [shown(each) for each in found], limit)
+
+    @delete("/{suppression_id:int}", sync_to_thread=True)
+    def remove(self, courier: TheCourier, caller: TheCaller, suppression_id: FromPath[int]) -> None:
+        """Let an address get mail again."""
+        with courier.store.begin(caller.owner(courier, "suppressions", suppression_id)) as unit:
+            unit.suppressions.get(suppression_id)
+            unit.suppressions.remove(suppression_id)
+
+
+def shown(suppression: Suppression) -> SuppressionAnswer:
+    return SuppressionAnswer(
+        id=suppression.id,
+        tenant_id=suppression.tenant_id,
+        email=suppression.address,
+        reason=suppression.reason,
+        cause=suppression.cause,
+        created_at=suppression.created_at,
+    )

@@ -1,0 +1,84 @@
+"""/tenants: a platform key's; a tenant's key sees its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.params import FromPath, JSONBody
+
+from courierx_app.api.body import Body
+from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.paging import Cursor, Limit, page
+from courierx_core import tenants
+from courierx_core.tenants import Tenant
+
+
+class NewTenant(msgspec.Struct, frozen=True, kw_only=True):
+    name: str
+    contact_email: str
+    default_from: str = ""
+
+
+class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
+    name: str | None = None
+    contact_email: str | None = None
+    default_from: str | None = None
+
+
+class TenantController(Controller):
+    path = "/tenants"
+    tags = ("Tenants",)
+
+    @post("/", dto=Body[NewTenant], return_dto=None, sync_to_thread=True)
+    def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewTenant]) -> Tenant:
+        """Add a tenant; 409 where the name is taken."""
+        caller.require_platform()
+        return tenants.create(
+            courier.store, name=data.name, contact_email=data.contact_email, default_from=data.default_from
+        )
+
+    @get("/", sync_to_thread=True)
+    def list_(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+    ) -> Response[Sequence[Tenant]]:
+        """List tenants, newest first."""
+        with courier.store.platform() as unit:
+            if caller.tenant_id is not None:
+                return Response([unit.tenants.get(caller.tenant_id)])
+            return page(request, unit.tenants.list(before=cursor, limit=limit), limit)
+
+    @get("/{tenant_id:int}", sync_to_thread=True)
+    def get_(self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int]) -> Tenant:
+        """Show a tenant."""
+        with courier.store.platform() as unit:
+            return unit.tenants.get(caller.tenant(tenant_id))
+
+    @patch("/{tenant_id:int}", dto=Body[TenantChanges], return_dto=None, sync_to_thread=True)
+    def edit(
+        self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int], data: JSONBody[TenantChanges]
+    ) -> Tenant:
+        """Change what is given."""
+        return tenants.edit(
+            courier.store,
+            caller.tenant(tenant_id),
+            name=data.name,
+            contact_email=data.contact_email,
+            default_from=data.default_from,
+        )
+
+    @delete("/{tenant_id:int}", sync_to_thread=True)
+    def remove(self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int]) -> None:
+        """Delete a tenant and all it owns; 409 while it sends."""
+        tenant_id = caller.tenant(tenant_id)
+        caller.require_platform()
+        with courier.store.platform() as unit:
+            unit.tenants.get(tenant_id)
+            unit.tenants.remove(tenant_id)

@@ -1,0 +1,93 @@
+"""The HTTP application: one assembled Courier behind Litestar."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Any
+
+from litestar import Litestar
+from litestar.config.cors import CORSConfig
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.spec import Components, SecurityScheme
+
+from courierx_app.api.caller import authenticated, provide_caller
+from courierx_app.api.campaigns import CampaignController
+from courierx_app.api.health import HealthController
+from courierx_app.api.keys import KeyController, me
+from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
+from courierx_app.api.request_id import add_request_id
+from courierx_app.api.subscribers import SubscriberController
+from courierx_app.api.suppression import SuppressionController
+from courierx_app.api.tenants import TenantController
+from courierx_app.settings import Settings
+from courierx_core.courier import Courier
+from courierx_core.errors import CourierXError
+
+CONTROLLERS = (
+    HealthController,
+    TenantController,
+    SubscriberController,
+    CampaignController,
+    SuppressionController,
+    KeyController,
+    me,
+)
+EXPOSED = ["Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-Replayed"]
+
+
+def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Litestar:
+    """Assemble the application. With `dev` a request without a key may do everything; the caller binds
+    it to loopback. The courier is closed when the application shuts down."""
+
+    @asynccontextmanager
+    async def closing(app: Litestar) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            courier.close()
+
+    origins = list(settings.allowed_origins)
+    return Litestar(
+        route_handlers=[*CONTROLLERS, *_plugin_routes(courier)],
+        guards=[authenticated],
+        dependencies={
+            "courier": Provide(lambda: courier, sync_to_thread=False),
+            "caller": Provide(provide_caller, sync_to_thread=False),
+        },
+        exception_handlers={
+            CourierXError: courierx_problem,
+            HTTPException: http_problem,
+            Exception: unexpected_problem,
+        },
+        before_send=[add_request_id],
+        cors_config=CORSConfig(allow_origins=origins, expose_headers=EXPOSED),
+        openapi_config=_openapi(settings),
+        state=State({"courier": courier, "dev": dev, "origins": frozenset(origins)}),
+        lifespan=[closing],
+        logging_config=None,
+        type_encoders={},
+    )
+
+
+def _plugin_routes(courier: Courier) -> Sequence[Any]:
+    routes: list[Any] = []
+    for call in courier.hooks.calls("courierx_register_routes"):
+        routes += call.guarded()
+    return routes
+
+
+def _openapi(settings: Settings) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title=settings.app_name,
+        version=version("courierx"),
+        path="/openapi",
+        render_plugins=[],
+        components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
+        security=[{"key": []}],
+        use_handler_docstrings=True,
+    )

@@ -1,0 +1,84 @@
+"""What `courierx doctor` says: the application's own findings, then each driver's."""
+
+from __future__ import annotations
+
+import stat
+
+from courierx_app import secret_key
+from courierx_app.container import Chosen, chosen, default_transport, hooks_of, public_url_of
+from courierx_app.settings import Configuration
+from courierx_core.errors import CourierXError
+from courierx_core.plugins import STORES, TRANSPORTS
+from courierx_core.ports.driver import Problem, Runtime
+
+
+def checkup(configuration: Configuration) -> list[Problem]:
+    """Check everything without starting or writing anything."""
+    found = _keys(configuration) + _addresses(configuration)
+    try:
+        order = hooks_of(configuration.settings).order()
+        names = sorted({name for plugins in order.values() for name in plugins})
+        found.append(Problem("info", "plugins", f"hook plugins: {', '.join(names) or 'none'}."))
+        drivers = chosen(configuration)
+    except CourierXError as problem:
+        return [*found, *(Problem("error", problem.code, line) for line in str(problem).splitlines())]
+    if not any(each.slot is TRANSPORTS for each in drivers):
+        found.append(_no_transport(configuration))
+    for each in drivers:
+        found += _driver(each, configuration)
+    return found
+
+
+def _keys(configuration: Configuration) -> list[Problem]:
+    settings, path = configuration.settings, configuration.folder / secret_key.FILE
+    try:
+        secret_key.require_key(settings, configuration.folder)
+    except CourierXError as problem:
+        return [Problem("error", "no_secret_key", str(problem))]
+    if settings.secret_key or not path.exists():
+        return []
+    if stat.S_IMODE(path.stat().st_mode) & 0o077:
+        text = f"{path.name} can be read by others on this machine."
+        return [Problem("warning", "key_file_open", text, f"Run: chmod 600 {path.name}")]
+    return []
+
+
+def _addresses(configuration: Configuration) -> list[Problem]:
+    settings = configuration.settings
+    if settings.public_url or settings.environment == "development":
+        return []
+    remedy = "Set COURIERX_PUBLIC_URL to the address that recipients reach."
+    return [Problem("error", "no_public_url", "Unsubscribe links would lead nowhere.", remedy)]
+
+
+def _no_transport(configuration: Configuration) -> Problem:
+    remedy = "Set COURIERX_TRANSPORT, or [transports.NAME] in courierx.toml."
+    return Problem("error", "no_transport", "No transport is chosen: nothing can be sent.", remedy)
+
+
+def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
+    settings = configuration.settings
+    runtime = Runtime(
+        environment=settings.environment,
+        folder=configuration.folder,
+        public_url=public_url_of(settings),
+        environ=configuration.environ,
+    )
+    found: list[Problem] = []
+    driver = each.make(runtime)
+    try:
+        found += driver.check()
+        if each.slot is STORES and not driver.revision():
+            found.append(
+                Problem("warning", "no_schema", "The database is empty.", "Run: courierx db upgrade")
+            )
+    except CourierXError as problem:
+        found.append(Problem("error", problem.code, str(problem)))
+    finally:
+        driver.close()
+    default = (
+        " (default)" if each.slot is TRANSPORTS and each.name == default_transport(configuration) else ""
+    )
+    if not any(problem.level == "error" for problem in found):
+        found.append(Problem("info", each.slot.word, f"{each.name}: {each.driver_name}{default}."))
+    return found

@@ -1,0 +1,112 @@
+"""`courierx campaigns`: the same actions as the API's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from courierx_app.cli.opening import courier, tenant_named
+from courierx_app.cli.output import emit, json_option, states, table, tenant_option
+from courierx_core.courier import Courier
+from courierx_core.errors import NotFound
+
+
+@click.group()
+def campaigns() -> None:
+    """Start, pause, cancel and report campaigns."""
+
+
+@campaigns.command("list")
+@tenant_option
+@json_option
+def list_(tenant: str | None, as_json: bool) -> None:
+    """List a tenant's campaigns, newest first."""
+    with courier() as made, made.store.begin(tenant_named(made, tenant).id, write=False) as unit:
+        found = unit.campaigns.list(limit=1000)
+    if as_json:
+        emit(found)
+    else:
+        table(("ID", "NAME", "SUBJECT", "STATUS"), [(c.id, c.name, c.subject, c.status) for c in found])
+
+
+@campaigns.command()
+@click.argument("campaign_id", type=int)
+@json_option
+def show(campaign_id: int, as_json: bool) -> None:
+    """Show a campaign and where its deliveries are."""
+    with courier() as made, made.store.begin(owner(made, campaign_id), write=False) as unit:
+        found = unit.campaigns.get(campaign_id)
+        counts = unit.deliveries.totals(found.message_id) if found.message_id else {}
+    if as_json:
+        emit({"campaign": found, "states": counts})
+        return
+    reason = f" ({found.pause_reason})" if found.pause_reason else ""
+    click.echo(f"{found.id} {found.name}: {found.status}{reason}")
+    click.echo(f"Subject: {found.subject}")
+    click.echo(f"Deliveries: {states(counts)}")
+
+
+@campaigns.command()
+@click.argument("campaign_id", type=int)
+@json_option
+def start(campaign_id: int, as_json: bool) -> None:
+    """Start sending a campaign."""
+    from courierx_core.campaigns import service
+
+    with courier() as made:
+        started = service.start(made, owner(made, campaign_id), campaign_id)
+    if as_json:
+        emit({"id": campaign_id, "status": started.campaign.status, "audience": started.audience})
+    else:
+        click.echo(f"Campaign {campaign_id} goes to {started.audience:,} people.")
+
+
+def _action(name: str, text: str) -> None:
+    """Add a command that moves a campaign by the use case of the same name."""
+
+    @campaigns.command(name, help=text)
+    @click.argument("campaign_id", type=int)
+    @json_option
+    def command(campaign_id: int, as_json: bool) -> None:
+        from courierx_core.campaigns import service
+
+        act: Callable[..., Any] = getattr(service, name)
+        with courier() as made:
+            moved = act(made, owner(made, campaign_id), campaign_id)
+        if as_json:
+            emit({"id": campaign_id, "status": moved.status})
+        else:
+            click.echo(f"Campaign {campaign_id} is {moved.status}.")
+
+
+_action("pause", "Stop sending; what is under way is finished.")
+_action("resume", "Go on sending.")
+_action("cancel", "Stop for good; what is not sent yet is cancelled.")
+
+
+@campaigns.command()
+@click.argument("campaign_id", type=int)
+@json_option
+def report(campaign_id: int, as_json: bool) -> None:
+    """Report what became of every delivery."""
+    from courierx_core.campaigns import service
+
+    with courier() as made, made.store.begin(owner(made, campaign_id), write=False) as unit:
+        found = service.report(unit, campaign_id)
+    if as_json:
+        emit(found)
+        return
+    click.echo(f"Campaign {campaign_id} is {found.status}; audience {found.audience:,}.")
+    for state, count in sorted(found.states.items(), key=lambda pair: -pair[1]):
+        click.echo(f"  {state:<12} {count:>10,}")
+
+
+def owner(made: Courier, campaign_id: int) -> int:
+    """Return the tenant a campaign belongs to. Raises NotFound."""
+    with made.store.platform() as platform:
+        tenant_id = platform.owner_of("campaigns", campaign_id)
+    if tenant_id is None:
+        raise NotFound(f"There is no campaign {campaign_id}; `courierx campaigns list` shows them.")
+    return tenant_id

@@ -1,0 +1,66 @@
+"""`courierx keys`: API keys; the secret is shown once."""
+
+from __future__ import annotations
+
+import click
+
+from courierx_app.cli.opening import courier, tenant_named
+from courierx_app.cli.output import emit, json_option, table
+from courierx_core import access
+
+
+@click.group()
+def keys() -> None:
+    """Create, list and revoke API keys."""
+
+
+@keys.command()
+@click.option("--tenant", metavar="ID|NAME", help="The tenant it acts for; without one it is a platform key.")
+@click.option("--name", default="", help="What it is for.")
+@click.option(
+    "--scopes", default="", metavar="A,B", help=f"Some of: {', '.join(access.SCOPES)}; all by default."
+)
+@json_option
+def create(tenant: str | None, name: str, scopes: str, as_json: bool) -> None:
+    """Create a key and print it: this is the only time that it can be seen."""
+    wanted = tuple(scope.strip() for scope in scopes.split(",") if scope.strip())
+    with courier() as made:
+        tenant_id = tenant_named(made, tenant).id if tenant else None
+        key, text = access.create_key(made.store, tenant_id=tenant_id, name=name, scopes=wanted)
+    if as_json:
+        emit({"id": key.id, "key": text, "tenant_id": tenant_id, "name": key.name, "scopes": key.scopes})
+    else:
+        click.echo(text)
+
+
+@keys.command("list")
+@click.option("--tenant", metavar="ID|NAME", help="One tenant's keys; without one the platform's.")
+@json_option
+def list_(tenant: str | None, as_json: bool) -> None:
+    """List keys, without their secrets."""
+    with courier() as made:
+        found = access.list_keys(made.store, tenant_named(made, tenant).id if tenant else None)
+    if as_json:
+        emit([access.shown(key) for key in found])
+        return
+    rows = [
+        (
+            key.id,
+            key.name,
+            ",".join(key.scopes) or "all",
+            key.last_used_at,
+            "revoked" if key.revoked_at else "",
+        )
+        for key in found
+    ]
+    table(("ID", "NAME", "SCOPES", "LAST USED", ""), rows)
+
+
+@keys.command()
+@click.argument("key_id", type=int)
+@click.option("--tenant", metavar="ID|NAME", help="The tenant whose key it is.")
+def revoke(key_id: int, tenant: str | None) -> None:
+    """Revoke a key; it stops working at once."""
+    with courier() as made:
+        access.revoke_key(made.store, key_id, tenant_named(made, tenant).id if tenant else None)
+    click.echo(f"Key {key_id} is revoked.")

@@ -1,0 +1,33 @@
+"""The table of commands."""
+
+from __future__ import annotations
+
+import click
+
+from courierx_app.cli.lazy import LazyGroup
+
+COMMANDS = {
+    "init": ("courierx_app.cli.init:init", "Make this folder ready: settings, key file, database."),
+    "demo": ("courierx_app.cli.demo:demo", "Run the whole platform once, against a mail server of its own."),
+    "send": ("courierx_app.cli.send:send", "Send a campaign from your own files."),
+    "serve": ("courierx_app.cli.serve:serve", "Run the API and a worker."),
+    "worker": ("courierx_app.cli.worker:worker", "Run a worker; any number is safe."),
+    "status": ("courierx_app.cli.status:status", "Show what is running and what is on its way."),
+    "doctor": ("courierx_app.cli.doctor:doctor", "Check this installation and say what mends it."),
+    "simulate": ("courierx_app.cli.simulate:simulate", "Run the real send path without a message leaving."),
+    "config": ("courierx_app.cli.config:config", "Show and check the settings."),
+    "db": ("courierx_app.cli.db:db", "Upgrade and check the database."),
+    "keys": ("courierx_app.cli.keys:keys", "Create, list and revoke API keys."),
+    "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
+    "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import subscribers."),
+    "suppress": ("courierx_app.cli.suppress:suppress", "Manage the addresses that get no mail."),
+    "campaigns": ("courierx_app.cli.campaigns:campaigns", "Start, pause, cancel and report campaigns."),
+    "templates": ("courierx_app.cli.templates:templates", "Check a template."),
+    "plugins": ("courierx_app.cli.plugins:plugins", "Show what is installed, chosen, disabled or broken."),
+}
+
+
+@click.group(cls=LazyGroup, table=COMMANDS, asks_plugins=True, context_settings={"max_content_width": 100})
+@click.version_option(package_name="courierx", prog_name="courierx")
+def cli() -> None:
+    """CourierX: send mail to many, and know what became of every message."""

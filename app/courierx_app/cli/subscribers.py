@@ -1,0 +1,37 @@
+"""`courierx subscribers`: people from a CSV file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from courierx_app.cli.opening import courier, tenant_named
+from courierx_app.cli.output import emit, json_option, tenant_option
+
+
+@click.group()
+def subscribers() -> None:
+    """Import subscribers."""
+
+
+@subscribers.command("import")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--update", is_flag=True, help="Merge names and attributes into people who are known already.")
+@click.option("--list", "list_id", type=int, help="Also put them on this list.")
+@tenant_option
+@json_option
+def import_(file: Path, update: bool, list_id: int | None, tenant: str | None, as_json: bool) -> None:
+    """Import a CSV file with an `email` column; other columns become names and attributes."""
+    from courierx_core.audience.service import import_csv
+
+    with courier() as made, file.open("rb") as stream:
+        report = import_csv(made, tenant_named(made, tenant).id, stream, update=update, list_id=list_id)
+    if as_json:
+        emit(report)
+        return
+    click.echo(f"{report.imported:,} imported, {report.updated:,} updated, {report.skipped:,} skipped.")
+    for problem in report.errors[:20]:
+        click.echo(f"  line {problem.line}: {problem.email}: {problem.reason}", err=True)
+    if len(report.errors) > 20:
+        click.echo(f"  and {len(report.errors) - 20:,} more", err=True)

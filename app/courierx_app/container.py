@@ -1,0 +1,179 @@
+"""The one composition root: what the configuration names becomes a Courier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import msgspec
+
+from courierx_app import hookspecs
+from courierx_app.secret_key import secret_keys
+from courierx_app.settings import Configuration, Settings, store_of
+from courierx_core.config import env_names, load
+from courierx_core.courier import Courier, Policy
+from courierx_core.errors import ConfigError, CourierXError
+from courierx_core.mail.token import TokenKeys
+from courierx_core.plugins import LIMITERS, QUEUES, STORES, TRANSPORTS, Hooks, Slot, load_hooks
+from courierx_core.ports.driver import Config, Driver, Runtime
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """A driver that the configuration names, with its settings; nothing of it has run yet."""
+
+    slot: Slot[Any]
+    name: str
+    driver_name: str
+    driver: type[Driver[Any]]
+    config: Config
+    where: str
+    table: Mapping[str, Any]
+    environ: Mapping[str, str]
+
+    def make(self, runtime: Runtime) -> Any:
+        return self.driver(self.name, self.config, runtime)
+
+
+def build(configuration: Configuration) -> Courier:
+    """Assemble one process, after any fork. Raises ConfigError with every wrong setting, PluginError."""
+    settings = configuration.settings
+    hooks = hooks_of(settings)
+    drivers = chosen(configuration)
+    runtime = Runtime(
+        environment=settings.environment,
+        folder=configuration.folder,
+        public_url=public_url_of(settings),
+        environ=configuration.environ,
+    )
+    made: dict[str, dict[str, Any]] = {}
+    for each in drivers:
+        made.setdefault(each.slot.group, {})[each.name] = each.make(runtime)
+    courier = Courier(
+        store=_only(made, STORES),
+        queue=_only(made, QUEUES),
+        limiter=_only(made, LIMITERS),
+        transports=made.get(TRANSPORTS.group, {}),
+        hooks=hooks,
+        tokens=TokenKeys(secret_keys(settings, configuration.folder)),
+        runtime=runtime,
+        policy=policy_of(configuration),
+    )
+    try:
+        hooks.startup(courier)
+    except CourierXError:
+        courier.close()
+        raise
+    return courier
+
+
+@contextmanager
+def opened(configuration: Configuration, *, migrate: bool = False) -> Iterator[Courier]:
+    """Build, and close at the end. An empty SQLite or development database is brought up to date; with
+    `migrate` any is. Raises ConfigError where the schema is missing."""
+    courier = build(configuration)
+    try:
+        if migrate or (configuration.settings.environment == "development" and not courier.store.revision()):
+            courier.store.upgrade()
+        elif not courier.store.revision():
+            raise ConfigError("The database has no schema yet: run `courierx db upgrade`.")
+        yield courier
+    finally:
+        courier.close()
+
+
+def hooks_of(settings: Settings) -> Hooks:
+    """Load the hook plugins with the core's and the application's specifications."""
+    return load_hooks(disabled=settings.disable_plugins, specs=[hookspecs])
+
+
+def public_url_of(settings: Settings) -> str:
+    """Return the address in links; on a developer's machine `courierx serve`'s own."""
+    if not settings.public_url and settings.environment == "development":
+        return "http://127.0.0.1:8000"
+    return settings.public_url.rstrip("/")
+
+
+def policy_of(configuration: Configuration) -> Policy:
+    settings = configuration.settings
+    return Policy(
+        default_transport=default_transport(configuration),
+        default_sender=settings.sender_email,
+        window=settings.window,
+        lease_seconds=settings.lease_seconds,
+        retry_schedule=settings.retry_schedule,
+        transactional_ttl=settings.transactional_ttl,
+        max_lateness=settings.max_lateness_seconds,
+        return_path=settings.return_path,
+    )
+
+
+def default_transport(configuration: Configuration) -> str:
+    """Return the transport of a campaign that names none: the setting, else the only one of the file,
+    else mock in development; '' is none."""
+    settings, tables = configuration.settings, configuration.tables.transports
+    if settings.transport:
+        return settings.transport
+    if tables:
+        return next(iter(tables)) if len(tables) == 1 else ""
+    return "mock" if settings.environment == "development" else ""
+
+
+def chosen_names(configuration: Configuration) -> dict[str, set[str]]:
+    """Return group -> names of the drivers that the configuration names, whether they load or not."""
+    settings = configuration.settings
+    instances = dict(configuration.tables.transports)
+    if default := default_transport(configuration):
+        instances.setdefault(default, {})
+    return {
+        STORES.group: {store_of(settings.database_url)[0]},
+        QUEUES.group: {settings.queue},
+        LIMITERS.group: {settings.limiter},
+        TRANSPORTS.group: {str(table.get("driver", name)) for name, table in instances.items()},
+    }
+
+
+def chosen(configuration: Configuration) -> list[Chosen]:
+    """Load every driver that the configuration names, and its settings; all problems in one error."""
+    settings, tables = configuration.settings, configuration.tables
+    store, url = store_of(settings.database_url)
+    wanted: list[tuple[Slot[Any], str, str, dict[str, Any]]] = [
+        (STORES, "store", store, {**tables.store, "url": url}),
+        (QUEUES, "queue", settings.queue, tables.queue),
+        (LIMITERS, "limiter", settings.limiter, tables.limiter),
+    ]
+    instances = dict(tables.transports)
+    if default := default_transport(configuration):
+        instances.setdefault(default, {})
+    for name, table in instances.items():
+        rest = {key: value for key, value in table.items() if key != "driver"}
+        wanted.append((TRANSPORTS, name, str(table.get("driver", name)), rest))
+    drivers, problems = [], []
+    for slot, name, driver_name, table in wanted:
+        try:
+            drivers.append(_chosen(slot, name, driver_name, table, configuration.environ))
+        except CourierXError as problem:
+            problems.append(str(problem))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return drivers
+
+
+def _chosen(
+    slot: Slot[Any], name: str, driver_name: str, table: dict[str, Any], environ: Mapping[str, str]
+) -> Chosen:
+    driver = slot.load(driver_name)
+    where = f"[transports.{name}] of courierx.toml" if slot is TRANSPORTS else f"[{name}] of courierx.toml"
+    if slot is TRANSPORTS and name != driver_name:
+        # Two instances of one driver share its variables, so what the instance's own table says wins.
+        theirs = {variable for field, variable in env_names(driver.Config).items() if field in table}
+        environ = {key: value for key, value in environ.items() if key not in theirs}
+    if slot is STORES:
+        # The table has DATABASE_URL already, in the form the store is given.
+        environ = {key: value for key, value in environ.items() if key != "DATABASE_URL"}
+    config = load(driver.Config, table=table, environ=environ, where=where)
+    return Chosen(slot, name, driver_name, driver, config, where, table, environ)
+
+
+def _only(made: Mapping[str, Mapping[str, Any]], slot: Slot[Any]) -> Any:
+    return next(iter(made[slot.group].values()))

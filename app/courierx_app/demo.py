@@ -1,0 +1,168 @@
+"""The demonstration: the whole platform once, for real, with every recipient accounted for.
+
+A tenant, a CSV with bad lines, suppressed people, a personalised campaign, SMTP to a server in a
+process of its own that refuses some for good and some at first, and a report held against that server.
+"""
+
+from __future__ import annotations
+
+import io
+import secrets
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from courierx_app.container import opened
+from courierx_app.people import people
+from courierx_app.sending import send_until_done
+from courierx_app.settings import read
+from courierx_core.audience.service import ImportReport, import_csv
+from courierx_core.campaigns import service as campaigns
+from courierx_core.campaigns.model import Campaign
+from courierx_core.campaigns.service import Report
+from courierx_core.courier import Courier
+from courierx_core.suppression import Suppression
+from courierx_core.tenants import Tenant
+from courierx_core.testing.script import Rule
+from courierx_core.testing.smtp import SmtpServer
+from courierx_core.testing.spool import duplicates
+
+HTML = """\
+<!doctype html>
+<html><body style="font-family: sans-serif">
+<h1>Hello {{ first_name }}!</h1>
+<p>You are number {{ last_name }} and live in {{ city }}; your plan is <b>{{ plan }}</b>.</p>
+<p>Read <a href="https://example.com/news">the news</a>, see <a href="https://example.com/offers">what is
+on offer in {{ city }}</a>, or <a href="{{ unsubscribe_url }}">unsubscribe</a>.</p>
+</body></html>
+"""
+TEXT = """\
+Hello {{ first_name }}!
+
+You are number {{ last_name }} and live in {{ city }}; your plan is {{ plan }}.
+
+Unsubscribe: {{ unsubscribe_url }}
+"""
+BAD_LINES = b"not an address,Nobody,,,\nno-domain@,Nobody,,,\ntwo@@example.com,Nobody,,,\n"
+REFUSED = "550 5.1.1 There is no such user here"
+BUSY = "450 4.2.1 This mailbox is busy, try again later"
+
+
+class Sink(msgspec.Struct, frozen=True):
+    """What the mail server holds. `lost`: accepted by our books and not there."""
+
+    messages: int
+    duplicates: int
+    lost: int
+
+
+class DemoResult(msgspec.Struct, frozen=True):
+    """What a demonstration ends with. `seconds` and the rate are of the sending alone."""
+
+    audience: int
+    states: Mapping[str, int]
+    sink: Sink
+    seconds: float
+    messages_per_second: float
+    report: Report
+    imported: ImportReport
+
+    def as_json(self) -> dict[str, object]:
+        """Return what `--json` prints."""
+        return {
+            "audience": self.audience,
+            "states": self.states,
+            "sink": self.sink,
+            "seconds": round(self.seconds, 3),
+            "messages_per_second": round(self.messages_per_second, 1),
+        }
+
+    @property
+    def adds_up(self) -> bool:
+        """The states add up to the audience, and agree with what the server holds."""
+        accepted = self.states.get("accepted", 0)
+        return (
+            sum(self.states.values()) == self.audience
+            and self.sink.lost == self.sink.duplicates == 0
+            and accepted == self.sink.messages
+        )
+
+
+def address(n: int) -> str:
+    """Name the n-th person: one in a hundred has gone for good, one in a hundred is busy at first."""
+    host = {37: "gone.example", 73: "busy.example"}.get(n % 100, "example.com")
+    return f"person{n}@{host}"
+
+
+def is_suppressed(n: int) -> bool:
+    return n % 50 == 11
+
+
+def run_demo(
+    folder: Path,
+    recipients: int,
+    *,
+    show: Callable[[Report], None] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> DemoResult:
+    """Run it in `folder`, with `recipients` people; `environ` overrides the demonstration's settings."""
+    rules = [
+        Rule(stage="rcpt", recipient="*@gone.example", action=REFUSED),
+        Rule(stage="rcpt", recipient="*@busy.example", action=BUSY, each=1),
+    ]
+    with SmtpServer(rules=rules, folder=folder / "smtp-server") as server:
+        settings = {
+            "DATABASE_URL": f"sqlite:///{folder / 'courierx.db'}",
+            "COURIERX_TRANSPORT": "smtp",
+            "SMTP_URL": server.url,
+            "COURIERX_PUBLIC_URL": "https://mail.example.com",
+            "COURIERX_SECRET_KEY": secrets.token_urlsafe(32),
+            "COURIERX_RETRY_SCHEDULE": ",".join(["1"] * 12),
+        }
+        with opened(read(folder, {**settings, **(environ or {})}), migrate=True) as courier:
+            tenant_id = _tenant(courier)
+            imported = _audience(courier, tenant_id, recipients)
+            campaign = _campaign(courier, tenant_id)
+            campaigns.start(courier, tenant_id, campaign.id)
+            finished = send_until_done(courier, tenant_id, campaign.id, show)
+        return _result(finished.report, finished.seconds, server, imported)
+
+
+def _tenant(courier: Courier) -> int:
+    with courier.store.platform() as platform:
+        return platform.tenants.add(Tenant(name="Demo", contact_email="demo@example.com")).id
+
+
+def _audience(courier: Courier, tenant_id: int, recipients: int) -> ImportReport:
+    csv = io.BytesIO(b"".join(people(recipients, address)) + BAD_LINES)
+    suppressed = [
+        Suppression(tenant_id=tenant_id, address=address(n), reason="asked us to stop", cause="manual")
+        for n in range(recipients)
+        if is_suppressed(n)
+    ]
+    with courier.store.begin(tenant_id) as unit:
+        unit.suppressions.add_many(suppressed)
+    return import_csv(courier, tenant_id, csv)
+
+
+def _campaign(courier: Courier, tenant_id: int) -> Campaign:
+    draft = Campaign(
+        tenant_id=tenant_id,
+        name="Demo",
+        subject="{{ first_name }}, news for {{ city }}",
+        html=HTML,
+        text=TEXT,
+        from_email="Demo <news@example.com>",
+    )
+    with courier.store.begin(tenant_id) as unit:
+        return campaigns.create(courier, unit, draft)
+
+
+def _result(report: Report, seconds: float, server: SmtpServer, imported: ImportReport) -> DemoResult:
+    received = server.received()
+    people_there = {message.recipient for message in received}
+    accepted = report.states.get("accepted", 0)
+    sink = Sink(len(received), len(duplicates(received)), max(0, accepted - len(people_there)))
+    rate = sink.messages / seconds if seconds else 0.0
+    return DemoResult(report.audience, report.states, sink, seconds, rate, report, imported)

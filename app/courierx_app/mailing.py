@@ -1,0 +1,163 @@
+"""A mailing from files: found again by its name and the hash of its inputs, so a second run goes on."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+
+import msgspec
+
+from courierx_core.audience.model import Audience, MailingList
+from courierx_core.audience.service import ImportReport, import_csv
+from courierx_core.campaigns import service as campaigns
+from courierx_core.campaigns.model import Campaign
+from courierx_core.courier import Courier
+from courierx_core.errors import Conflict, InvalidInput
+from courierx_core.messages.compile import Compiled
+from courierx_core.messages.model import Message, Recipient
+from courierx_core.messages.service import freeze
+from courierx_core.ports.store import UnitOfWork
+from courierx_core.tenants import Tenant
+
+TENANT = "courierx send"
+"""The tenant that owns what is sent from the command line."""
+
+
+class Mailing(msgspec.Struct, frozen=True, kw_only=True):
+    """The inputs: a CSV file, templates and addresses, as the person gave them."""
+
+    csv: Path
+    subject: str
+    html: str
+    text: str
+    sender: str
+    reply_to: str = ""
+    name: str = ""
+    unsubscribe: str = ""
+
+    def fingerprint(self) -> str:
+        """Hash everything that decides who gets what: 16 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for part in (self.subject, self.html, self.text, self.sender, self.reply_to, self.unsubscribe):
+            digest.update(part.encode() + b"\0")
+        try:
+            with self.csv.open("rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
+        except OSError as error:
+            raise InvalidInput.of(str(self.csv), "unreadable", error.strerror or str(error)) from None
+        return digest.hexdigest()[:16]
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """A mailing that may be sent: its campaign, its people, and what the first of them would get."""
+
+    tenant_id: int
+    campaign: Campaign
+    audience: int
+    imported: ImportReport
+    sample: str
+    warnings: tuple[str, ...]
+
+    @property
+    def started(self) -> bool:
+        return self.campaign.status != "draft"
+
+    def start(self, courier: Courier) -> None:
+        campaigns.start(courier, self.tenant_id, self.campaign.id)
+
+
+def prepare(courier: Courier, mailing: Mailing, progress: Callable[[int], None]) -> Prepared:
+    """Make the campaign and its list, or find those of an earlier run.
+
+    Raises Conflict when files changed under the same name, InvalidInput for anything unusable.
+    """
+    fingerprint = mailing.fingerprint()
+    name = mailing.name or f"mailing {fingerprint}"
+    tenant_id = _tenant_id(courier)
+    with courier.store.begin(tenant_id) as unit:
+        campaign = unit.campaigns.by_name(name) or _create(courier, unit, mailing, name, fingerprint)
+        stored = unit.lists.get(campaign.audience.list_ids[0])
+        if stored.name != _list_name(name, fingerprint):
+            raise Conflict(
+                f"A campaign {name!r} was made from other files or options. Give back the same ones to go on"
+                " with it, or take another --name."
+            )
+    imported = ImportReport()
+    if campaign.status == "draft":
+        with mailing.csv.open("rb") as file:
+            imported = import_csv(courier, tenant_id, file, update=True, list_id=stored.id, progress=progress)
+    if campaign.status == "paused":
+        campaign = campaigns.resume(courier, tenant_id, campaign.id)
+    with courier.store.begin(tenant_id, write=False) as unit:
+        audience = unit.subscribers.count(campaign.audience)
+        if not audience and campaign.status == "draft":
+            raise Conflict(f"{mailing.csv} holds nobody who may be written to.")
+        sample, warnings = _sample(courier, unit, campaign)
+    return Prepared(
+        tenant_id=tenant_id,
+        campaign=campaign,
+        audience=audience,
+        imported=imported,
+        sample=sample,
+        warnings=warnings,
+    )
+
+
+def _tenant_id(courier: Courier) -> int:
+    with courier.store.platform() as platform:
+        for tenant in platform.tenants.list(limit=1000):
+            if tenant.name == TENANT:
+                return tenant.id
+        return platform.tenants.add(Tenant(name=TENANT, contact_email="")).id
+
+
+def _list_name(name: str, fingerprint: str) -> str:
+    return f"{name} [{fingerprint}]"
+
+
+def _create(courier: Courier, unit: UnitOfWork, mailing: Mailing, name: str, fingerprint: str) -> Campaign:
+    people = unit.lists.add(MailingList(tenant_id=unit.tenant_id, name=_list_name(name, fingerprint)))
+    return campaigns.create(
+        courier,
+        unit,
+        Campaign(
+            tenant_id=unit.tenant_id,
+            name=name,
+            subject=mailing.subject,
+            html=mailing.html,
+            text=mailing.text,
+            from_email=mailing.sender,
+            reply_to=mailing.reply_to,
+            audience=Audience(list_ids=(people.id,)),
+            unsubscribe=mailing.unsubscribe,
+            track_opens=False,
+            track_clicks=False,
+        ),
+    )
+
+
+def _sample(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> tuple[str, tuple[str, ...]]:
+    """Render the message for one of the people, as its reader would see it."""
+    stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
+    transport = campaign.transport or courier.policy.default_transport
+    content = campaigns.content_of(courier, unit, campaign)
+    frozen = freeze(courier, content, stream=stream, transport=transport)  # type: ignore[arg-type]
+    message = Message(tenant_id=unit.tenant_id, stream=stream, transport=transport, content=frozen)  # type: ignore[arg-type]
+    compiled = Compiled(message, courier.tokens, courier.hooks.template_filters())
+    people = unit.subscribers.list(limit=1)
+    if not people:
+        return "", ()
+    person = people[0]
+    to = Recipient(0, 0, person.email, "queued", 0, person.first_name, person.last_name, person.attributes)
+    mail = message_from_bytes(compiled.render(to), policy=policy.default)
+    assert isinstance(mail, EmailMessage)
+    body = mail.get_body(("plain", "html"))
+    head = "\n".join(f"{key}: {mail[key]}" for key in ("From", "To", "Subject"))
+    unknown = [
+        text for text in compiled.warnings if not any(f"`{name}`" in text for name in person.attributes)
+    ]
+    return f"{head}\n\n{body.get_content() if body else ''}", tuple(unknown)

@@ -1,0 +1,177 @@
+"""The application's own settings: every name, its type, and what production refuses.
+
+A driver's settings are its own Config's business (`container.py` reads them from the same four places).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from courierx_core import dotenv
+from courierx_core.config import load, merged
+from courierx_core.errors import ConfigError
+from courierx_core.ports.driver import Secret
+
+FILE = "courierx.toml"
+DOTENV = ".env"
+
+Environment: TypeAlias = Literal["development", "staging", "production"]
+_Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Read from defaults < courierx.toml < .env < environment; a blank value means unset."""
+
+    app_name: Annotated[str, Meta(extra={"env": "APP_NAME"})] = "CourierX"
+    environment: Annotated[Environment, Meta(extra={"env": "ENVIRONMENT"})] = "development"
+    api_version: Annotated[str, Meta(extra={"env": "API_VERSION"})] = "v1"
+    database_url: Annotated[
+        Secret, Meta(extra={"env": "DATABASE_URL"}, examples=["postgresql://user:password@host/courierx"])
+    ] = Secret("sqlite:///courierx.db")
+    allowed_origins: Annotated[tuple[str, ...], Meta(extra={"env": "ALLOWED_ORIGINS"})] = (
+        "http://localhost",
+        "http://localhost:3000",
+    )
+    rate_limit_per_minute: Annotated[int, Meta(ge=1, extra={"env": "RATE_LIMIT_PER_MINUTE"})] = 120
+
+    sender_email: Annotated[str, Meta(extra={"env": "SES_SENDER_EMAIL"})] = ""
+    """The From of a campaign whose tenant has no sender of its own."""
+    sns_allowed_topic_arns: Annotated[tuple[str, ...], Meta(extra={"env": "SNS_ALLOWED_TOPIC_ARNS"})] = ()
+    sns_verify_signatures: Annotated[bool, Meta(extra={"env": "SNS_VERIFY_SIGNATURES"})] = True
+    sns_skip_signature_verification: Annotated[
+        bool, Meta(extra={"env": "SNS_SKIP_SIGNATURE_VERIFICATION"})
+    ] = False
+    sns_signature_timeout_seconds: Annotated[
+        _Seconds, Meta(extra={"env": "SNS_SIGNATURE_TIMEOUT_SECONDS"})
+    ] = 5
+
+    transport: Annotated[str, Meta(extra={"env": "COURIERX_TRANSPORT"})] = ""
+    """The default transport: a name of `[transports.NAME]`, or a driver's. '' is mock in development and
+    none elsewhere, unless courierx.toml has exactly one."""
+    queue: Annotated[str, Meta(extra={"env": "COURIERX_QUEUE"})] = "embedded"
+    limiter: Annotated[str, Meta(extra={"env": "COURIERX_LIMITER"})] = "local"
+    disable_plugins: Annotated[tuple[str, ...], Meta(extra={"env": "COURIERX_DISABLE_PLUGINS"})] = ()
+    public_url: Annotated[
+        str, Meta(extra={"env": "COURIERX_PUBLIC_URL"}, examples=["https://mail.example.com"])
+    ] = ""
+    secret_key: Annotated[tuple[Secret, ...], Meta(extra={"env": "COURIERX_SECRET_KEY"})] = ()
+    """Newest first: the first signs and encrypts, all verify."""
+    retry_schedule: Annotated[tuple[_Seconds, ...], Meta(extra={"env": "COURIERX_RETRY_SCHEDULE"})] = (
+        60, 300, 900, 3600, 10800,
+    )  # fmt: skip
+    lease_seconds: Annotated[float, Meta(ge=5, extra={"env": "COURIERX_LEASE_SECONDS"})] = 60
+    window: Annotated[int, Meta(ge=1, le=10_000, extra={"env": "COURIERX_WINDOW"})] = 200
+    max_lateness_seconds: Annotated[_Seconds, Meta(extra={"env": "COURIERX_MAX_LATENESS_SECONDS"})] = 3600
+    transactional_ttl: Annotated[_Seconds, Meta(extra={"env": "COURIERX_TRANSACTIONAL_TTL"})] = 86_400
+    retention_days: Annotated[int, Meta(ge=1, extra={"env": "COURIERX_RETENTION_DAYS"})] = 400
+    return_path: Annotated[
+        str, Meta(extra={"env": "COURIERX_RETURN_PATH"}, examples=["bounce.example.com"])
+    ] = ""
+    operator_email: Annotated[str, Meta(extra={"env": "COURIERX_OPERATOR_EMAIL"})] = ""
+
+    @property
+    def verifies_sns(self) -> bool:
+        return self.sns_verify_signatures and not self.sns_skip_signature_verification
+
+
+class DriverTables(msgspec.Struct, frozen=True, kw_only=True):
+    """The tables of courierx.toml that belong to drivers, unread."""
+
+    transports: dict[str, dict[str, Any]] = {}
+    queue: dict[str, Any] = {}
+    limiter: dict[str, Any] = {}
+    store: dict[str, Any] = {}
+
+
+class Configuration(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process was given: the settings, the drivers' tables, and the merged environment."""
+
+    settings: Settings
+    tables: DriverTables
+    folder: Path
+    environ: Mapping[str, str]
+    """`.env` below the environment, blanks left out."""
+    dotenv: Mapping[str, str]
+    own_table: Mapping[str, Any]
+
+
+def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
+    """Read courierx.toml and .env of a folder, and the environment. Raises ConfigError with every problem."""
+    table = _toml(folder / FILE)
+    own = {key: value for key, value in table.items() if key not in DriverTables.__struct_fields__}
+    theirs = {key: value for key, value in table.items() if key in DriverTables.__struct_fields__}
+    lines = dotenv.read(folder / DOTENV)
+    everything = merged(lines, environ)
+    problems: list[str] = []
+    try:
+        settings = load(Settings, table=own, environ=everything, where=FILE)
+    except ConfigError as problem:
+        problems.append(str(problem))
+    try:
+        tables = msgspec.convert(theirs, DriverTables)
+    except msgspec.ValidationError as problem:
+        problems.append(f"{FILE}: {problem}; drivers' tables look like [transports.NAME] and [queue]")
+    if not problems:
+        problems = refusals(settings)
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Configuration(
+        settings=settings, tables=tables, folder=folder, environ=everything, dotenv=lines, own_table=own
+    )
+
+
+def refusals(settings: Settings, *, dev: bool = False) -> list[str]:
+    """Say why these settings must not start: what is unsafe outside development, and what cannot work."""
+    problems = []
+    where = f"ENVIRONMENT={settings.environment}"
+    if dev and settings.environment == "production":
+        problems.append(f"--dev answers without a key and refuses to start with {where}")
+    if settings.environment == "production" and "*" in settings.allowed_origins:
+        problems.append(f"ALLOWED_ORIGINS: got '*'; with {where} it takes the origins by name")
+    if settings.environment != "development" and not settings.verifies_sns:
+        problems.append(
+            "SNS_VERIFY_SIGNATURES must be true and SNS_SKIP_SIGNATURE_VERIFICATION false with "
+            f"{where}: anyone could report bounces"
+        )
+    if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
+        problems.append(f"COURIERX_PUBLIC_URL: got {settings.public_url!r}; it takes an http or https URL")
+    problems += _database_problem(settings.database_url)
+    return problems
+
+
+def _database_problem(url: Secret) -> list[str]:
+    try:
+        store_of(url)
+    except ConfigError as problem:
+        return [str(problem)]
+    return []
+
+
+def store_of(database_url: Secret) -> tuple[str, str]:
+    """Return the store's name and the URL it is given: `postgres://` and `postgresql+psycopg2://` are the
+    store postgresql; the rest of the URL (sslmode included) stays. Raises ConfigError, without the URL."""
+    scheme, mark, rest = database_url.reveal().partition("://")
+    name = scheme.partition("+")[0].lower()
+    if not (mark and name and rest):
+        raise ConfigError(
+            "DATABASE_URL: got a value that is not shown; it takes a URL such as sqlite:///courierx.db or "
+            "postgresql://user:password@host/courierx"
+        )
+    name = "postgresql" if name == "postgres" else name
+    return name, f"{name}://{rest}"
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as problem:
+        raise ConfigError(f"{path} cannot be read: {problem}") from None

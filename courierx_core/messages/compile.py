@@ -1,0 +1,237 @@
+"""Compile a message once, render it a million times.
+
+What every recipient gets alike (headers, MIME structure, text between merge tags, attachments) is written
+and transfer-encoded here, once. The rest are holes: numbers, macs, values. Rendering fills a copy of the
+skeleton and joins it; `EmailMessage` for each recipient costs a hundred times as much (docs/decisions).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+from courierx_core.mail.address import Address, mailbox, split_address
+from courierx_core.mail.header import one_line
+from courierx_core.mail.mime import Pieces
+from courierx_core.mail.token import Kind, TokenKeys
+from courierx_core.messages.body import body
+from courierx_core.messages.envelope import Outgoing
+from courierx_core.messages.head import head
+from courierx_core.messages.headers import (
+    ONE_CLICK,
+    SEND_ID,
+    can_post,
+    check_headers,
+    stream_headers,
+    unsubscribe_offer,
+)
+from courierx_core.messages.links import CLICK, PIXEL, add_pixel, track_links
+from courierx_core.messages.model import Message, Recipient
+from courierx_core.messages.parts import Part, Url
+from courierx_core.messages.segments import Extra
+from courierx_core.messages.skeleton import Skeleton
+from courierx_core.ports.transport import Fields
+from courierx_core.templates.filters import Filter
+from courierx_core.templates.sandbox import allowed_filters
+from courierx_core.templates.variables import KNOWN, unknown
+
+
+class Compiled:
+    """A message ready to render. Raises RenderError or InvalidInput for one that cannot be sent at all.
+
+    `path` is "segments" where no part has logic, else "logic". `warnings` name variables that only some
+    recipients may have. Rendering changes nothing: any thread may.
+    """
+
+    path: Literal["segments", "logic"]
+    warnings: tuple[str, ...]
+
+    def __init__(
+        self,
+        message: Message,
+        tokens: TokenKeys,
+        filters: Mapping[str, Filter] = {},
+        *,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        content = message.content
+        check_headers(content.headers)
+        self.message = message
+        self._sender = split_address(content.from_email, "from_email")
+        if content.from_name:
+            self._sender = Address(content.from_name, self._sender.email)
+        self._offer = unsubscribe_offer(message)
+        self._urls, self._constants = _variables(message, self._offer)
+        self._parts = self._sources(allowed_filters(filters))
+        names = frozenset[str]().union(*(part.names() for part in self._parts.values()))
+        asked = [name for name in self._urls if name in names]
+        self._stamps = tokens.stamps(message.tenant_id, self._wanted(asked))
+        self._send = self._stamps.place("send")
+        self._verp = self._stamps.place("verp") if content.return_path else None
+        self._addresses = [self._address(name) for name in asked]
+        self._skeleton = Skeleton(self._stamps)
+        self._skeleton.seal(self._pieces(clock))
+        self.path = "logic" if any(part.segments is None for part in self._parts.values()) else "segments"
+        self.warnings = tuple(
+            unknown(names, KNOWN | self._urls.keys() | self._constants.keys() | {"content"})
+        )
+
+    def render(self, recipient: Recipient, extra: Mapping[str, object] = {}) -> bytes:
+        """Return the recipient's whole message: CRLF line ends, 7-bit ASCII, not dot-stuffed.
+
+        Raises RenderError about that recipient alone. `extra` holds plugins' variables by namespace.
+        """
+        return self._skeleton.fill(recipient, extra, self._stamps.mint(recipient.id), self._known)
+
+    def fill(self, recipient: Recipient, extra: Mapping[str, object], tokens: Sequence[bytes]) -> bytes:
+        """Do what `render` does with tokens that are minted already."""
+        return self._skeleton.fill(recipient, extra, tokens, self._known)
+
+    def envelope(
+        self, recipient: Recipient, extra: Mapping[str, object] = {}, *, eager: bool = True
+    ) -> Outgoing:
+        """Return the recipient's envelope, rendered now if `eager`. Raises RenderError then."""
+        tokens = self._stamps.mint(recipient.id)
+        outgoing = Outgoing(
+            self,
+            recipient,
+            extra,
+            tokens,
+            send_id=self._stamps.text(tokens, self._send),
+            mail_from=self._return_path(tokens),
+        )
+        if eager:
+            outgoing.mime()
+        return outgoing
+
+    def send_id(self, recipient: Recipient) -> str:
+        """Return our public token for the delivery."""
+        return self._stamps.text(self._stamps.mint(recipient.id), self._send)
+
+    def mail_from(self, recipient: Recipient) -> str:
+        """Return the RFC 5321 return path: a VERP address where the content names a domain for it."""
+        return self._return_path(self._stamps.mint(recipient.id))
+
+    def fields(self, recipient: Recipient, extra: Mapping[str, object] = {}) -> Fields:
+        """Return the recipient's message as parts. Raises RenderError."""
+        content, tokens = self.message.content, self._stamps.mint(recipient.id)
+        known = self._known(recipient, extra, tokens)
+        return Fields(
+            from_=mailbox(self._sender),
+            to=tuple(mailbox(split_address(to)) for to in content.to or (recipient.address,)),
+            subject=one_line(self._parts["subject"].render(known)),
+            html=self._parts["html"].render(known) if "html" in self._parts else "",
+            text=self._parts["text"].render(known) if "text" in self._parts else "",
+            cc=tuple(mailbox(split_address(cc)) for cc in content.cc),
+            reply_to=mailbox(split_address(content.reply_to)) if content.reply_to else "",
+            headers=(
+                (SEND_ID, self._stamps.text(tokens, self._send)),
+                *self._unsubscribe_pairs(tokens),
+                *stream_headers(self.message, self._sender.domain),
+                *content.headers,
+            ),
+            attachments=content.attachments,
+        )
+
+    def _sources(self, filters: Mapping[str, Filter]) -> dict[str, Part]:
+        content = self.message.content
+        html, layout = content.html, content.layout if content.html else ""
+        if content.public_url and content.track_clicks:
+            numbers = {url: number for number, url in enumerate(content.links)}
+            html, layout = track_links(html, numbers), track_links(layout, numbers)
+        if content.public_url and content.track_opens and html:
+            html, layout = (html, add_pixel(layout)) if layout else (add_pixel(html), layout)
+        sources = {"subject": content.subject, "text": content.text, "html": html}
+        return {
+            name: Part(
+                name,
+                source,
+                filters=filters,
+                constants=self._constants,
+                urls=self._urls,
+                layout=layout if name == "html" else "",
+            )
+            for name, source in sources.items()
+            if source or name == "subject" or (name == "text" and not html)
+        }
+
+    def _wanted(self, asked: Sequence[str]) -> set[tuple[Kind, int]]:
+        wanted: set[tuple[Kind, int]] = {("send", 0)}
+        if self.message.content.return_path:
+            wanted.add(("verp", 0))
+        if self._offer == "one-click":
+            wanted.add(("unsubscribe", 0))
+        return wanted | {(self._urls[name].kind, self._urls[name].link) for name in asked}
+
+    def _address(self, name: str) -> tuple[str, str, int]:
+        prefix, kind, link = self._urls[name]
+        place = self._stamps.place(kind, link)
+        return name, prefix + self._stamps.heads[place], place
+
+    def _return_path(self, tokens: Sequence[bytes]) -> str:
+        if self._verp is None:
+            return self._sender.email
+        return f"b-{self._stamps.text(tokens, self._verp)}@{self.message.content.return_path}"
+
+    def _known(self, recipient: Recipient, extra: Extra, tokens: Sequence[bytes]) -> dict[str, object]:
+        """Gather the template variables; the later ones win, the way `segments.reader` looks them up."""
+        known: dict[str, object] = {**recipient.attributes, **extra, **self._constants}
+        for name, before, place in self._addresses:
+            known[name] = before + (tokens[0] + tokens[place + 1]).decode("ascii")
+        known["email"] = recipient.address
+        known["first_name"] = recipient.first_name
+        known["last_name"] = recipient.last_name
+        known["attributes"] = recipient.attributes
+        return known
+
+    def _unsubscribe_pairs(self, tokens: Sequence[bytes]) -> list[tuple[str, str]]:
+        if self._offer == "none":
+            return []
+        uri = self._offer
+        if uri == "one-click":
+            uri = self._urls["unsubscribe_url"].prefix + self._stamps.text(
+                tokens, self._stamps.place("unsubscribe")
+            )
+        post = [("List-Unsubscribe-Post", ONE_CLICK)] if can_post(uri) else []
+        return [("List-Unsubscribe", f"<{uri}>"), *post]
+
+    def _pieces(self, clock: Callable[[], float]) -> Pieces:
+        unsubscribe: Pieces = ()
+        uri = "" if self._offer == "none" else self._offer
+        if uri == "one-click":
+            start, holes = self._skeleton.token("unsubscribe")
+            uri = self._urls["unsubscribe_url"].prefix + start
+            unsubscribe = (uri.encode("ascii"), *holes)
+        elif uri:
+            unsubscribe = (uri.encode("ascii"),)
+        fields = head(
+            self.message,
+            self._sender,
+            self._parts["subject"],
+            self._skeleton,
+            unsubscribe=unsubscribe,
+            is_one_click=can_post(uri),
+            clock=clock,
+        )
+        files = self.message.content.attachments
+        return (*fields, *body(self._parts.get("text"), self._parts.get("html"), files, self._skeleton))
+
+
+def _variables(message: Message, offer: str) -> tuple[dict[str, Url], dict[str, object]]:
+    """Return the variables that hold a token, and those that are the same for everybody."""
+    content = message.content
+    base = content.public_url.rstrip("/")
+    urls: dict[str, Url] = {}
+    constants: dict[str, object] = {**content.variables, "unsubscribe_url": "", "preferences_url": ""}
+    if offer == "one-click":
+        urls["unsubscribe_url"] = urls["preferences_url"] = Url(f"{base}/u/", "unsubscribe")
+    elif offer != "none":
+        constants["unsubscribe_url"] = constants["preferences_url"] = offer
+    if base:
+        urls["view_url"] = Url(f"{base}/v/", "view")
+        urls[PIXEL] = Url(f"{base}/o/", "open")
+        urls |= {f"{CLICK}{n}": Url(f"{base}/c/", "click", n) for n in range(len(content.links))}
+    else:
+        constants["view_url"] = ""
+    return urls, constants

@@ -1,0 +1,192 @@
+"""The parts of a message as sources become them: segments where there is no logic, else a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
+
+from jinja2 import nodes
+from markupsafe import escape
+
+from courierx_core.errors import RenderError
+from courierx_core.mail import quoted_printable
+from courierx_core.mail.token import Kind
+from courierx_core.messages.model import Recipient
+from courierx_core.messages.segments import Extra, Read, reader, segments
+from courierx_core.messages.skeleton import Encode
+from courierx_core.templates.filters import VALUE_MAX, Body, Filter
+from courierx_core.templates.sandbox import OUTPUT_MAX, Program, printable
+from courierx_core.templates.variables import RECIPIENT, names
+
+
+class Url(NamedTuple):
+    """A template variable whose value is an address of ours: `prefix` and a token."""
+
+    prefix: str
+    kind: Kind
+    link: int = 0
+
+
+class Value(NamedTuple):
+    """A segment that differs between recipients."""
+
+    read: Read
+    line: int
+
+
+Segment: TypeAlias = str | Url | Value
+
+
+class Part:
+    """The subject, html or text of a message: its program, and its segments if it has no logic."""
+
+    def __init__(
+        self,
+        name: str,
+        source: str,
+        *,
+        filters: Mapping[str, Filter],
+        constants: Mapping[str, object],
+        urls: Mapping[str, Url],
+        layout: str = "",
+    ) -> None:
+        self.name, self.is_html = name, name == "html"
+        self._filters, self._constants, self._urls = filters, constants, urls
+        self.program = Program(source, part=name, filters=filters, html=self.is_html)
+        self.layout = Program(layout, part="layout", filters=filters, html=True) if layout else None
+        self.segments = self._segments()
+        if self.segments is None:
+            self.program.prepare()
+            if self.layout:
+                self.layout.prepare()
+
+    def render(self, variables: Mapping[str, object]) -> str:
+        """Run the program, inside the layout where there is one. Raises RenderError."""
+        inner = self.program.render(variables)
+        return self.layout.render({**variables, "content": Body(inner)}) if self.layout else inner
+
+    @property
+    def fixed(self) -> str | None:
+        """The text, where it is the same for everybody."""
+        if self.segments is None or len(self.segments) > 1:
+            return None
+        first = self.segments[0] if self.segments else ""
+        return first if isinstance(first, str) else None
+
+    def names(self) -> frozenset[str]:
+        """Return the variables that the part and its layout ask for."""
+        return names(self.program.tree) | (names(self.layout.tree) if self.layout else frozenset())
+
+    def bytes_of(self, value: Value) -> Encode:
+        """Return what writes a value into a quoted-printable body."""
+        read, line, name, is_html = value.read, value.line, self.name, self.is_html
+        longest = quoted_printable.LINE
+
+        def write(recipient: Recipient, extra: Extra) -> bytes:
+            try:
+                found = read(recipient, extra)
+                if type(found) is not str or len(found) > longest:
+                    return quoted_printable.encode(shown(found, is_html))
+                if (found.isascii() and found.isalnum()) or _FOR_ITSELF(found):
+                    return found.encode("ascii")
+                return _short_value(found, is_html)
+            except RenderError as error:
+                raise RenderError(error.reason, part=name, line=line) from error
+
+        return write
+
+    def text_of(self) -> Callable[[Recipient, Extra], str]:
+        """Return what gives the whole part as text, without a program."""
+        pieces = [
+            piece if isinstance(piece, str) else self._short(piece)
+            for piece in self.segments or ()
+            if not isinstance(piece, Url)
+        ]
+
+        def text(recipient: Recipient, extra: Extra) -> str:
+            return "".join([piece if isinstance(piece, str) else piece(recipient, extra) for piece in pieces])
+
+        return text
+
+    def _short(self, value: Value) -> Callable[[Recipient, Extra], str]:
+        read, line, name, is_html = value.read, value.line, self.name, self.is_html
+
+        def text(recipient: Recipient, extra: Extra) -> str:
+            try:
+                return shown(read(recipient, extra), is_html)
+            except RenderError as error:
+                raise RenderError(error.reason, part=name, line=line) from error
+
+        return text
+
+    def _segments(self) -> list[Segment] | None:
+        known = segments(self.program.tree, self._filters)
+        if known is not None and self.layout:
+            known = _in_layout(segments(self.layout.tree, self._filters), known)
+        if known is None:
+            return None
+        found = [self._segment(segment) for segment in known]
+        open_ones = sum(isinstance(segment, Value) for segment in found)
+        has_url = any(isinstance(segment, Url) for segment in found)
+        fixed = sum(len(segment) for segment in found if isinstance(segment, str))
+        if fixed + open_ones * VALUE_MAX > OUTPUT_MAX or (has_url and self.name == "subject"):
+            return None  # a program counts its output
+        return _merged(found) if all(segment is not None for segment in found) else None
+
+    def _segment(self, node: str | nodes.Expr) -> Segment | None:
+        if isinstance(node, str):
+            return node
+        root = node
+        while not isinstance(root, nodes.Name):
+            root = root.node  # type: ignore[attr-defined]
+        if root.name in self._urls:
+            return self._urls[root.name] if root is node else None
+        read = reader(node, self._constants, self._filters)
+        value = Value(read, node.lineno)
+        if root.name in self._constants and root.name not in RECIPIENT:
+            return self._short(value)(_NOBODY, {})
+        return value
+
+
+# Nothing to encode, nothing to escape: most names and all ordinary addresses.
+_FOR_ITSELF = re.compile(r"(?!\.|From )[ !#-%(-;?-~]{1,75}(?<! )").fullmatch
+
+_NOBODY = Recipient(id=0, message_id=0, address="", state="queued")
+
+
+def shown(value: object, is_html: bool) -> str:
+    """Return what `{{ value }}` writes. Raises RenderError."""
+    text = printable(value)
+    return str(escape(text)) if is_html else str(text)
+
+
+@lru_cache(maxsize=4096)
+def _short_value(text: str, is_html: bool) -> bytes:
+    """Encode a value of at most one line; first names and towns come again and again."""
+    return quoted_printable.encode(shown(text, is_html))
+
+
+def _is_content(node: str | nodes.Expr) -> bool:
+    if isinstance(node, nodes.Filter) and node.name == "safe" and node.node is not None:
+        node = node.node
+    return isinstance(node, nodes.Name) and node.name == "content"
+
+
+def _in_layout(
+    layout: list[str | nodes.Expr] | None, inner: list[str | nodes.Expr]
+) -> list[str | nodes.Expr] | None:
+    if layout is None:
+        return None
+    return [each for outer in layout for each in (inner if _is_content(outer) else [outer])]
+
+
+def _merged(found: list[Segment | None]) -> list[Segment]:
+    merged: list[Segment] = []
+    for segment in found:
+        if isinstance(segment, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += segment
+        elif segment is not None:
+            merged.append(segment)
+    return merged

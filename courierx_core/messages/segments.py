@@ -1,0 +1,111 @@
+"""Merge-tag templates taken apart: literal text, and values read without running a template.
+
+Most mail has no logic: text, `{{ first_name }}`, `{{ attributes.city|default("there") }}`. Such a source
+is a list of segments; everything else is a program for Jinja (`templates.sandbox`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from jinja2 import nodes
+
+from courierx_core.errors import RenderError
+from courierx_core.messages.model import Recipient
+from courierx_core.templates.filters import Filter
+from courierx_core.templates.grammar import is_path
+from courierx_core.templates.sandbox import ABSENT, Missing, look_up
+
+Extra: TypeAlias = Mapping[str, object]
+"""What plugins give for one recipient, by namespace."""
+Read: TypeAlias = Callable[[Recipient, Extra], object]
+
+
+def segments(tree: nodes.Template, filters: Mapping[str, Filter]) -> list[str | nodes.Expr] | None:
+    """Return a template as texts and values in order, None when it has logic."""
+    known: list[str | nodes.Expr] = []
+    for output in tree.body:
+        if not isinstance(output, nodes.Output):
+            return None
+        for node in output.nodes:
+            if isinstance(node, nodes.TemplateData):
+                known.append(node.data)
+            elif is_value(node, filters):
+                known.append(node)
+            else:
+                return None
+    return known
+
+
+def is_value(node: nodes.Expr, filters: Mapping[str, Filter]) -> bool:
+    """Tell whether an expression is data, perhaps through filters with constant arguments."""
+    while isinstance(node, nodes.Filter):
+        arguments = [*node.args, *(keyword.value for keyword in node.kwargs)]
+        if not all(isinstance(argument, nodes.Const) for argument in arguments) or node.node is None:
+            return False
+        if hasattr(filters[node.name], "jinja_pass_arg"):  # it wants Jinja's context
+            return False
+        node = node.node
+    return is_path(node)
+
+
+def reader(node: nodes.Expr, constants: Mapping[str, object], filters: Mapping[str, Filter]) -> Read:
+    """Return a function that reads a value for one recipient, as Jinja would."""
+    if isinstance(node, nodes.Filter) and node.node is not None:
+        return _filtered(node, reader(node.node, constants, filters), filters[node.name])
+    if isinstance(node, nodes.Getattr):
+        return _member(reader(node.node, constants, filters), node.attr)
+    if isinstance(node, nodes.Getitem) and isinstance(node.arg, nodes.Const):
+        return _member(reader(node.node, constants, filters), node.arg.value)
+    if isinstance(node, nodes.Name):
+        return _named(node.name, constants)
+    raise TypeError(f"not a value: {node!r}")
+
+
+def _named(name: str, constants: Mapping[str, object]) -> Read:
+    fixed: dict[str, Read] = {
+        "email": lambda recipient, extra: recipient.address,
+        "first_name": lambda recipient, extra: recipient.first_name,
+        "last_name": lambda recipient, extra: recipient.last_name,
+        "attributes": lambda recipient, extra: recipient.attributes,
+    }
+    if name in fixed:
+        return fixed[name]
+    if name in constants:
+        value = constants[name]
+        return lambda recipient, extra: value
+    missing = Missing(name=name)
+
+    def read(recipient: Recipient, extra: Extra) -> object:
+        if name in extra:
+            return extra[name]
+        return recipient.attributes.get(name, missing)
+
+    return read
+
+
+def _member(base: Read, key: object) -> Read:
+    missing = Missing(name=str(key))
+
+    def read(recipient: Recipient, extra: Extra) -> object:
+        found = look_up(base(recipient, extra), key)
+        return missing if found is ABSENT else found
+
+    return read
+
+
+def _filtered(node: nodes.Filter, base: Read, function: Filter) -> Read:
+    args = tuple(argument.as_const() for argument in node.args)
+    kwargs = {str(keyword.key): keyword.value.as_const() for keyword in node.kwargs}
+    name = node.name
+
+    def read(recipient: Recipient, extra: Extra) -> object:
+        try:
+            return function(base(recipient, extra), *args, **kwargs)
+        except RenderError:
+            raise
+        except Exception as error:  # a plugin's filter may raise anything; it fails this delivery alone
+            raise RenderError(f"filter `{name}`: {type(error).__name__}: {error}") from error
+
+    return read

@@ -1,0 +1,140 @@
+"""What every limiter must keep: subclass, give `limiter`, and run pytest."""
+
+from __future__ import annotations
+
+import math
+import threading
+from abc import ABC, abstractmethod
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from courierx_core.ports.limiter import Limiter, Rate
+
+_keys = count(1)
+
+rates = st.builds(Rate, st.integers(1, 5000), st.integers(1, 90))
+steps = st.lists(st.tuples(st.floats(0.0, 30.0), st.integers(1, 1000)), min_size=1, max_size=30)
+
+
+class Clock:
+    """A monotonic clock that moves when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class LimiterContract(ABC):
+    """`limiter(clock)` makes a limiter that tells the time by `clock`, or only ever sees it move."""
+
+    @abstractmethod
+    def limiter(self, clock: Clock) -> Limiter[Any]: ...
+
+    def clock(self) -> Clock:
+        """Make the clock; one that tells real time sleeps in `advance`."""
+        return Clock()
+
+    @given(rate=rates, steps=steps)
+    def test_never_more_than_the_rate_in_any_window(self, rate: Rate, steps: list[tuple[float, int]]) -> None:
+        """In every window: at most the burst and what the rate gives in its length."""
+        clock = self.clock()
+        limiter, key = self.limiter(clock), fresh_key()
+        taken: list[tuple[float, int]] = []
+        for seconds, want in steps:
+            clock.advance(seconds)
+            grant = limiter.take(key, want, rate)
+            assert 0 <= grant.granted <= want
+            taken.append((clock.monotonic(), grant.granted))
+        for first, (start, _) in enumerate(taken):
+            total = 0
+            for end, granted in taken[first:]:
+                total += granted
+                assert total <= burst_of(rate) + rate.count * (end - start) / rate.seconds + 1e-3
+
+    @given(rate=rates, steps=steps)
+    def test_a_refusal_costs_nothing(self, rate: Rate, steps: list[tuple[float, int]]) -> None:
+        """A key that is asked again and again while it is over gives what another gives that is not."""
+        clock = self.clock()
+        limiter, calm, eager = self.limiter(clock), fresh_key(), fresh_key()
+        for seconds, want in steps:
+            clock.advance(seconds)
+            one = limiter.take(calm, want, rate)
+            other = limiter.take(eager, want, rate)
+            assert one.granted == other.granted
+            for _ in range(3):
+                if other.granted < want:
+                    assert limiter.take(eager, want, rate).granted == 0
+
+    @given(rate=rates)
+    def test_retry_after_is_when_the_next_is_granted(self, rate: Rate) -> None:
+        clock = self.clock()
+        limiter, key = self.limiter(clock), fresh_key()
+        grant = limiter.take(key, burst_of(rate) + 1, rate)
+        assert grant.granted == burst_of(rate)
+        assert 0 < grant.retry_after <= rate.seconds / rate.count + 1e-6
+        clock.advance(grant.retry_after + 1e-6)
+        assert limiter.take(key, 1, rate).granted == 1
+
+    @given(rate=rates)
+    def test_an_idle_key_gets_its_burst_and_no_more(self, rate: Rate) -> None:
+        clock = self.clock()
+        limiter, key = self.limiter(clock), fresh_key()
+        for _ in range(3):
+            assert limiter.take(key, 10_000, rate).granted == burst_of(rate)
+            clock.advance(rate.seconds * (burst_of(rate) / rate.count) + 0.001)
+
+    def test_keys_do_not_share(self) -> None:
+        limiter, rate = self.limiter(self.clock()), Rate(10)
+        one, other = fresh_key(), fresh_key()
+        assert limiter.take(one, 100, rate).granted == 10
+        assert limiter.take(other, 100, rate).granted == 10
+        assert limiter.take(one, 1, rate).granted == 0
+
+    def test_a_changed_rate_holds_at_once(self) -> None:
+        clock = self.clock()
+        limiter, key = self.limiter(clock), fresh_key()
+        assert limiter.take(key, 100, Rate(100)).granted == 100
+        assert limiter.take(key, 100, Rate(1)).granted == 0
+        clock.advance(3.0)
+        assert limiter.take(key, 100, Rate(5)).granted <= 5
+
+    def test_want_is_at_least_one(self) -> None:
+        with pytest.raises(ValueError, match="want"):
+            self.limiter(self.clock()).take(fresh_key(), 0, Rate(1))
+
+    def test_threads_share_one_rate(self) -> None:
+        limiter, key, rate = self.limiter(self.clock()), fresh_key(), Rate(500)
+        granted: list[int] = []
+
+        def take() -> None:
+            granted.extend(limiter.take(key, 3, rate).granted for _ in range(200))
+
+        threads = [threading.Thread(target=take) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        # A clock that stands still grants the burst exactly; one that runs, what it adds meanwhile.
+        assert sum(granted) >= 500
+        assert sum(granted) <= 500 + self.slack_per_second() * rate.count
+
+    def slack_per_second(self) -> int:
+        """Seconds that the clock may move while threads run; 0 for a clock that stands still."""
+        return 0
+
+
+def burst_of(rate: Rate) -> int:
+    return max(1, math.floor(rate.count / rate.seconds))
+
+
+def fresh_key() -> str:
+    return f"contract-{next(_keys)}"

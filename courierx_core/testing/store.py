@@ -1,0 +1,19 @@
+"""What every store must keep: subclass, give a `store` fixture (upgraded and empty), and run pytest.
+
+The ledger's own promises are `LedgerContract`'s.
+"""
+
+from __future__ import annotations
+
+from courierx_core.testing.store_content import ContentContract
+from courierx_core.testing.store_deliveries import DeliveriesContract
+from courierx_core.testing.store_people import PeopleContract
+from courierx_core.testing.store_platform import PlatformContract
+from courierx_core.testing.store_units import UnitContract
+from courierx_core.testing.store_work import WorkContract
+
+
+class StoreContract(
+    UnitContract, PlatformContract, PeopleContract, ContentContract, DeliveriesContract, WorkContract
+):
+    """Every repository, both kinds of unit, and that no tenant sees another's rows."""

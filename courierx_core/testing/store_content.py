@@ -1,0 +1,179 @@
+"""Templates, campaigns, messages, keys, audit and idempotency, as every store must keep them."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from courierx_core.access import ApiKey, key_matches, new_secret
+from courierx_core.audience.model import Audience
+from courierx_core.campaigns.model import Campaign
+from courierx_core.errors import Conflict, NotFound
+from courierx_core.messages.model import Content, Message
+from courierx_core.ports.driver import utcnow
+from courierx_core.ports.store import IdempotentAnswer, Store
+from courierx_core.ports.transport import Attachment
+from courierx_core.templates.model import Template
+from courierx_core.testing.store_samples import add_tenant
+
+
+class ContentContract:
+    def test_templates_are_kept_by_unique_name(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        new = Template(tenant_id=tenant, name="welcome", subject="Hi {{ name }}", html="<p>é</p>", layout="x")
+        with store.begin(tenant) as unit:
+            one = unit.templates.add(new)
+            two = unit.templates.add(msgspec.structs.replace(new, name="bye"))
+            assert unit.templates.get(one.id) == one
+            assert [each.id for each in unit.templates.list()] == [two.id, one.id]
+            for act in (unit.templates.add, unit.templates.save):
+                with pytest.raises(Conflict):
+                    act(msgspec.structs.replace(two, name="welcome"))
+            saved = unit.templates.save(msgspec.structs.replace(one, text="plain"))
+            assert unit.templates.get(one.id) == saved
+            assert saved.text == "plain"
+            unit.templates.remove(one.id)
+            for missing in (unit.templates.get, unit.templates.remove):
+                with pytest.raises(NotFound):
+                    missing(one.id)
+            with pytest.raises(NotFound):
+                unit.templates.save(one)
+
+    def test_a_campaign_is_kept_whole(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        due = utcnow().replace(microsecond=0) + timedelta(hours=1)
+        new = Campaign(
+            tenant_id=tenant,
+            name="May",
+            subject="News",
+            audience=Audience(list_ids=(1, 2), exclude_list_ids=(3,)),
+            headers=(("X-A", "1"), ("X-B", "2")),
+            track_opens=False,
+            scheduled_at=due,
+        )
+        with store.begin(tenant) as unit:
+            added = unit.campaigns.add(new)
+            assert msgspec.structs.replace(added, id=0, created_at=None, updated_at=None) == new
+            assert unit.campaigns.get(added.id) == added
+            newer = unit.campaigns.add(new)
+            assert unit.campaigns.by_name("May") == newer
+            assert unit.campaigns.by_name("may") is None
+            assert [each.id for each in unit.campaigns.list(status="draft")] == [newer.id, added.id]
+            assert unit.campaigns.list(status="sending") == []
+            unit.campaigns.remove(newer.id)
+            with pytest.raises(NotFound):
+                unit.campaigns.get(newer.id)
+
+    def test_a_campaign_is_saved_only_from_the_status_it_was_read_in(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            read = unit.campaigns.add(Campaign(tenant_id=tenant, name="n", subject="s"))
+        started = msgspec.structs.replace(read, status="preparing", message_id=7, started_at=utcnow())
+        with store.begin(tenant) as unit:
+            assert unit.campaigns.save(started, was="draft").status == "preparing"
+            with pytest.raises(Conflict, match="preparing"):
+                unit.campaigns.save(started, was="draft")
+            with pytest.raises(NotFound):
+                unit.campaigns.save(msgspec.structs.replace(started, id=read.id + 1000), was="draft")
+            assert unit.campaigns.get(read.id).message_id == 7
+
+    def test_of_two_starts_at_once_one_wins(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            read = unit.campaigns.add(Campaign(tenant_id=tenant, name="n", subject="s"))
+        started = msgspec.structs.replace(read, status="preparing")
+        ready = threading.Barrier(4)
+        results: list[str] = []
+
+        def start() -> None:
+            ready.wait(30)
+            try:
+                with store.begin(tenant) as unit:
+                    unit.campaigns.save(started, was="draft")
+                results.append("started")
+            except Conflict:
+                results.append("conflict")
+
+        threads = [threading.Thread(target=start) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sorted(results) == ["conflict"] * 3 + ["started"]
+
+    def test_a_message_is_kept_whole(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        content = Content(
+            from_email="a@example.com",
+            subject="S",
+            to=("Ann <a@example.com>",),
+            cc=("b@example.com",),
+            headers=(("X-A", "ü"),),
+            attachments=(Attachment(filename="f", content_type="a/b", content=b"\x00\xff"),),
+            variables={"a": [1, {"b": None}], "c": True},
+            tags=("x", "y"),
+            metadata={"k": "v"},
+            links=("https://example.com/?a=1&b=2",),
+        )
+        new = Message(
+            tenant_id=tenant,
+            campaign_id=9,
+            stream="transactional",
+            transport="mock",
+            content=content,
+            on_uncertain="resend",
+            expires_at=utcnow().replace(microsecond=0),
+        )
+        with store.begin(tenant) as unit:
+            added = unit.messages.add(new)
+            assert msgspec.structs.replace(added, id=0, created_at=None) == new
+            assert unit.messages.get(added.id) == added
+            with pytest.raises(NotFound):
+                unit.messages.get(added.id + 1000)
+
+    def test_keys_are_a_tenants_own(self, store: Store[Any]) -> None:
+        one, two = add_tenant(store, "one"), add_tenant(store, "two")
+        secret, digest = new_secret()
+        new = ApiKey(tenant_id=one, name="ci", scopes=("read", "send"), digest=digest)
+        with store.begin(one) as unit:
+            key = unit.keys.add(new)
+            assert (key.tenant_id, key.scopes, key.last_used_at) == (one, ("read", "send"), None)
+            assert key_matches(unit.keys.get(key.id), secret, utcnow())
+            unit.keys.touch(key.id)
+            assert unit.keys.get(key.id).last_used_at is not None
+        with store.begin(two) as unit:
+            assert unit.keys.list() == []
+            for act in (unit.keys.get, unit.keys.revoke):
+                with pytest.raises(NotFound):
+                    act(key.id)
+        with store.begin(one) as unit:
+            revoked = unit.keys.revoke(key.id)
+            assert revoked.revoked_at is not None
+            assert unit.keys.revoke(key.id).revoked_at == revoked.revoked_at
+            assert [each.id for each in unit.keys.list()] == [key.id]
+
+    def test_the_audit_log_takes_entries(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            for n in range(3):
+                unit.audit.add("campaign.start", f"campaign:{n}", {"n": n}, actor="key:1")
+
+    def test_an_idempotency_key_is_taken_once_and_then_answered(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store, "one"), add_tenant(store, "two")
+        claim = IdempotentAnswer("k", b"\x01f")
+        with store.begin(tenant) as unit:
+            assert unit.idempotency.get("k") is None
+            unit.idempotency.put(claim)
+            assert unit.idempotency.get("k") == claim
+            with pytest.raises(Conflict):
+                unit.idempotency.put(claim)
+            answer = IdempotentAnswer("k", b"\x01f", 202, b"{}")
+            unit.idempotency.put(answer)
+            assert unit.idempotency.get("k") == answer
+        with store.begin(other) as unit:
+            assert unit.idempotency.get("k") is None
+            unit.idempotency.put(claim)

@@ -1,0 +1,152 @@
+"""What stands above tenants, as every store must keep it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from courierx_core.access import ApiKey, new_secret
+from courierx_core.audience.model import MailingList
+from courierx_core.campaigns.model import Campaign
+from courierx_core.errors import Conflict, NotFound
+from courierx_core.ports.store import Store
+from courierx_core.suppression import Suppression
+from courierx_core.templates.model import Template
+from courierx_core.tenants import Tenant
+from courierx_core.testing.store_people import add_people
+from courierx_core.testing.store_samples import add_tenant, new_message
+from courierx_core.work import WorkItem
+
+
+class PlatformContract:
+    def test_tenants_are_kept_by_name_without_case(self, store: Store[Any]) -> None:
+        new = Tenant(name="Straße", contact_email="a@example.com", default_from="x@example.com", weight=7)
+        with store.platform() as unit:
+            added = unit.tenants.add(new)
+            other = unit.tenants.add(msgspec.structs.replace(new, name="Other"))
+            assert unit.tenants.get(added.id) == added
+            assert (added.weight, added.default_from, added.ses_verified) == (7, "x@example.com", False)
+            with pytest.raises(Conflict):
+                unit.tenants.add(msgspec.structs.replace(new, name="STRASSE"))
+            with pytest.raises(Conflict):
+                unit.tenants.save(msgspec.structs.replace(other, name="strasse"))
+            assert unit.tenants.save(msgspec.structs.replace(added, name="STRASSE")).name == "STRASSE"
+            assert [each.id for each in unit.tenants.list(limit=1)] == [other.id]
+            assert [each.id for each in unit.tenants.list(before=other.id)] == [added.id]
+            with pytest.raises(NotFound):
+                unit.tenants.get(other.id + 1000)
+
+    def test_a_unit_reads_its_tenant(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store, "Acme")
+        with store.begin(tenant) as unit:
+            assert (unit.tenant_id, unit.tenant.name) == (tenant, "Acme")
+        with store.begin(tenant + 1000) as unit, pytest.raises(NotFound):
+            assert unit.tenant
+
+    def test_any_key_is_found_to_authenticate(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            own = unit.keys.add(ApiKey(tenant_id=tenant, digest=new_secret()[1]))
+        with store.platform() as platform:
+            key = platform.keys.add(ApiKey(name="root", digest=new_secret()[1]))
+            assert key.tenant_id is None
+            assert platform.keys.get(own.id) == own
+            assert [each.id for each in platform.keys.list() if each.tenant_id is None] == [key.id]
+            platform.keys.touch(own.id)
+            assert platform.keys.get(own.id).last_used_at is not None
+            assert platform.keys.revoke(key.id).revoked_at is not None
+            with pytest.raises(NotFound):
+                platform.keys.get(key.id + 1000)
+        with store.begin(tenant) as unit:
+            assert [each.id for each in unit.keys.list()] == [own.id]
+
+    def test_the_owner_of_a_row_is_found(self, store: Store[Any]) -> None:
+        add_tenant(store, "one")
+        tenant = add_tenant(store, "two")
+        with store.begin(tenant) as unit:
+            message = new_message(unit)
+            made = {
+                "subscribers": add_people(unit, "a@example.com")[0],
+                "messages": message.id,
+                "deliveries": unit.deliveries.add(message, ["a@example.com"])[0].id,
+                "campaigns": unit.campaigns.add(Campaign(tenant_id=tenant, name="n", subject="s")).id,
+                "suppressions": unit.suppressions.add(
+                    Suppression(tenant_id=tenant, address="b@example.com")
+                ).id,
+                "templates": unit.templates.add(Template(tenant_id=tenant, name="t", subject="s")).id,
+                "lists": unit.lists.add(MailingList(tenant_id=tenant, name="l")).id,
+            }
+        with store.platform() as platform:
+            assert {
+                table: platform.owner_of(table, number) for table, number in made.items()
+            } == dict.fromkeys(made, tenant)
+            assert platform.owner_of("messages", message.id + 1000) is None
+            with pytest.raises(ValueError, match="api_keys"):
+                platform.owner_of("api_keys", 1)
+
+    def test_a_removed_tenant_leaves_nothing(self, store: Store[Any]) -> None:
+        kept, gone = add_tenant(store, "kept"), add_tenant(store, "gone")
+        for tenant in (kept, gone):
+            with store.begin(tenant) as unit:
+                (person,) = add_people(unit, "a@example.com")
+                news = unit.lists.add(MailingList(tenant_id=tenant, name="l")).id
+                unit.lists.subscribe(news, [person])
+                message = new_message(unit)
+                delivery = unit.deliveries.add(message, ["a@example.com"])[0].id
+                key = unit.keys.add(ApiKey(tenant_id=tenant, digest=new_secret()[1])).id
+                unit.audit.add("a", "b", {}, actor="c")
+        with store.platform() as platform, pytest.raises(Conflict, match="left to send"):
+            platform.tenants.remove(gone)
+        with store.begin(gone) as unit:
+            unit.deliveries.cancel_open(message.id)
+        with store.platform() as platform:
+            platform.tenants.remove(gone)
+            for table, number in (("subscribers", person), ("lists", news), ("deliveries", delivery)):
+                assert platform.owner_of(table, number) is None
+            for missing in (platform.tenants.get, platform.tenants.remove):
+                with pytest.raises(NotFound):
+                    missing(gone)
+            with pytest.raises(NotFound):
+                platform.keys.get(key)
+        with store.begin(gone) as unit:
+            assert unit.subscribers.list() == []
+            assert unit.deliveries.list() == []
+        with store.begin(kept) as unit:
+            assert len(unit.subscribers.list()) == len(unit.deliveries.list()) == 1
+
+    def test_other_open_work_goes_with_its_tenant(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            item = unit.work.add(
+                WorkItem(tenant_id=tenant, stream="broadcast", topic="schedule", subject_id=1)
+            )
+        with store.platform() as platform:
+            platform.tenants.remove(tenant)
+        with store.begin(tenant) as unit, pytest.raises(NotFound):
+            unit.work.get(item.id)
+
+    def test_the_installation_is_one_and_has_a_heartbeat(self, store: Store[Any]) -> None:
+        with store.platform() as platform:
+            made = platform.installation()
+            assert len(made.id) >= 16
+            assert made.heartbeat_at is not None
+        with store.platform() as platform:
+            assert platform.installation().id == made.id
+            platform.save_installation(
+                msgspec.structs.replace(made, id="other", environment="staging", public_url="https://x")
+            )
+        with store.platform() as platform:
+            saved = platform.installation()
+            assert (saved.id, saved.environment, saved.public_url) == ("other", "staging", "https://x")
+            assert 0 <= saved.age_seconds < 60
+
+    def test_workers_are_counted_while_they_beat(self, store: Store[Any]) -> None:
+        with store.platform() as platform:
+            platform.installation()
+            assert platform.workers() == 0
+            for owner in ("a", "b", "a"):
+                platform.beat(owner)
+        with store.platform() as platform:
+            assert platform.workers() == 2

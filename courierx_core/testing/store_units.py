@@ -1,0 +1,146 @@
+"""Transactions, schema and the walls between tenants, as every store must keep them."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from courierx_core.audience.model import Audience, MailingList
+from courierx_core.campaigns.model import Campaign
+from courierx_core.errors import CourierXError, NotFound, StoreError
+from courierx_core.ports.store import Store
+from courierx_core.suppression import Suppression
+from courierx_core.templates.model import Template
+from courierx_core.testing.store_people import add_people
+from courierx_core.testing.store_samples import add_tenant, new_message
+
+
+class UnitContract:
+    def test_a_unit_that_raises_leaves_nothing(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with pytest.raises(RuntimeError, match="no"), store.begin(tenant) as unit:
+            add_people(unit, "a@example.com")
+            raise RuntimeError("no")
+        with pytest.raises(RuntimeError, match="no"), store.platform() as platform:
+            platform.beat("worker")
+            raise RuntimeError("no")
+        with store.begin(tenant) as unit:
+            assert unit.subscribers.list() == []
+        with store.platform() as platform:
+            assert platform.workers() == 0
+
+    def test_a_read_only_unit_cannot_write(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with pytest.raises(StoreError), store.begin(tenant, write=False) as unit:
+            add_people(unit, "a@example.com")
+        with store.begin(tenant) as unit:
+            assert unit.subscribers.list() == []
+            add_people(unit, "a@example.com")
+
+    def test_a_reader_runs_beside_a_writer_and_sees_what_is_committed(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        counts: list[int] = []
+
+        def read() -> None:
+            with store.begin(tenant, write=False) as unit:
+                counts.append(unit.subscribers.count(Audience()))
+
+        with store.begin(tenant) as unit:
+            add_people(unit, "a@example.com")
+            reader = threading.Thread(target=read)
+            reader.start()
+            reader.join(60)
+        read()
+        assert counts == [0, 1]
+
+    def test_writers_take_turns(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        failures: list[CourierXError] = []
+
+        def write(name: str) -> None:
+            try:
+                for n in range(10):
+                    with store.begin(tenant) as unit:
+                        add_people(unit, f"{name}{n}@example.com")
+            except CourierXError as error:
+                failures.append(error)
+
+        threads = [threading.Thread(target=write, args=(name,)) for name in "abcd"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(120)
+        assert failures == []
+        with store.begin(tenant) as unit:
+            assert unit.subscribers.count(Audience()) == 40
+
+    def test_ids_are_unique_in_the_install(self, store: Store[Any]) -> None:
+        one, two = add_tenant(store, "one"), add_tenant(store, "two")
+        ids: list[int] = []
+        for n in range(3):
+            for tenant in (one, two):
+                with store.begin(tenant) as unit:
+                    ids += add_people(unit, f"{n}@example.com")
+        assert ids == sorted(set(ids))
+
+    def test_another_tenants_rows_are_not_there(self, store: Store[Any]) -> None:
+        mine, theirs = add_tenant(store, "mine"), add_tenant(store, "theirs")
+        with store.begin(theirs) as unit:
+            (person,) = add_people(unit, "canary@example.com")
+            message = new_message(unit)
+            delivery = unit.deliveries.add(message, ["canary@example.com"])[0]
+            news = unit.lists.add(MailingList(tenant_id=theirs, name="l"))
+            suppression = unit.suppressions.add(Suppression(tenant_id=theirs, address="c@example.com"))
+            template = unit.templates.add(Template(tenant_id=theirs, name="t", subject="s"))
+            campaign = unit.campaigns.add(Campaign(tenant_id=theirs, name="n", subject="s"))
+            (item,) = [unit.work.get(n) for n in range(1, 50) if _has(unit.work.get, n)]
+        with store.begin(mine) as unit:
+            for act, number in (
+                (unit.subscribers.get, person),
+                (unit.subscribers.remove, person),
+                (unit.lists.get, news.id),
+                (unit.lists.remove, news.id),
+                (unit.suppressions.get, suppression.id),
+                (unit.suppressions.remove, suppression.id),
+                (unit.templates.get, template.id),
+                (unit.templates.remove, template.id),
+                (unit.campaigns.get, campaign.id),
+                (unit.campaigns.remove, campaign.id),
+                (unit.messages.get, message.id),
+                (unit.messages.complete, message.id),
+                (unit.deliveries.get, delivery.id),
+                (unit.work.get, item.id),
+            ):
+                with pytest.raises(NotFound):
+                    act(number)
+            assert unit.subscribers.by_email("canary@example.com") is None
+            assert unit.deliveries.list() == unit.campaigns.list() == unit.subscribers.list() == []
+            assert unit.deliveries.totals(message.id) == unit.deliveries.recount(message.id) == {}
+            assert unit.work.hold(message.id) == unit.work.open_items(message.id) == 0
+            assert unit.deliveries.cancel_open(message.id) == 0
+        with store.begin(theirs) as unit:
+            assert unit.deliveries.get(delivery.id) == delivery
+            assert unit.work.open_items(message.id) == 1
+
+    def test_an_upgrade_can_be_repeated(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        before = store.revision()
+        store.upgrade()
+        assert before == store.revision() != ""
+        with store.begin(tenant) as unit:
+            assert unit.tenant.id == tenant
+
+    def test_closing_twice_is_safe(self, store: Store[Any]) -> None:
+        add_tenant(store)
+        store.close()
+        store.close()
+
+
+def _has(get: Any, number: int) -> bool:
+    try:
+        get(number)
+    except NotFound:
+        return False
+    return True

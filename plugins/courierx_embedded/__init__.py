@@ -1,0 +1,1 @@
+"""One machine, no broker: notifications between local processes, and limits within one."""

@@ -1,0 +1,1 @@
+"""A transport that sends nothing: a seeded simulator, or a script."""

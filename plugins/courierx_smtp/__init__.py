@@ -1,0 +1,1 @@
+"""The SMTP transport: kept, pipelined connections to a relay (RFC 5321, 2920)."""

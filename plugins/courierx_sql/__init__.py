@@ -1,0 +1,1 @@
+"""The stores `sqlite` and `postgresql` on SQLAlchemy Core. All of CourierX's SQL lives here."""

@@ -1,0 +1,193 @@
+"""The ledger on PostgreSQL: psycopg itself, one connection, each call one round trip and one commit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+import psycopg
+from psycopg.types.json import set_json_loads
+
+from courierx_core.errors import StoreError
+from courierx_core.messages.model import Recipient
+from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, Retry, Swept, WindowAnswer
+from courierx_core.ports.transport import Stream
+from courierx_core.work import Topic, WorkItem
+from courierx_sql import ledger_statements as sql
+from courierx_sql.arrays import int8s, register, texts
+
+_ITEM = WorkItem.__struct_fields__
+_OUTCOME = len(Outcome.__struct_fields__)
+_NUMBERS = frozenset(
+    at for at, name in enumerate(Outcome.__struct_fields__)
+    if name in ("id", "item_id", "message_id", "attempt", "tries")
+)  # fmt: skip
+
+
+# A window took 3.8 ms with custom plans, 1.4-1.8 with pinned ones. A pinned plan must not have been made
+# for tables that were still small, or before their first ANALYZE: every join here is rows from an array
+# into an index, so nothing else is on offer.
+_PLANS = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_material": "off",
+    "jit": "off",
+}
+
+
+class PostgresLedger(Ledger):
+    """Connects when first used, and again after a connection was lost: that call raises StoreError."""
+
+    def __init__(
+        self, connect: Callable[[], psycopg.Connection[Any]], explain: Callable[[Exception], str]
+    ) -> None:
+        self._connect = connect
+        self._explain = explain
+        self._connection: psycopg.Connection[Any] | None = None
+
+    def claim(
+        self,
+        owner: str,
+        *,
+        limit: int,
+        lease_seconds: float,
+        topics: Sequence[Topic],
+        stream: Stream | None = None,
+        subject_id: int | None = None,
+    ) -> list[WorkItem]:
+        streams = [stream] if stream else ["transactional", "broadcast"]
+        rows = self._above(
+            sql.CLAIM, (owner, texts(streams), texts(topics), subject_id, limit, float(lease_seconds))
+        )
+        return [_item(row) for row in rows]
+
+    def renew(self, owner: str, *, lease_seconds: float) -> frozenset[int]:
+        rows = self._above(sql.RENEW, (owner, float(lease_seconds)))
+        return frozenset(row[0] for row in rows)
+
+    def read(self, item: WorkItem, *, after: int, limit: int) -> list[Recipient]:
+        listed = item.ids is not None
+        covers = int8s(item.ids) if item.ids is not None else item.hi
+        rows = self._inside(
+            item.tenant_id,
+            sql.READ_LIST if listed else sql.READ_RANGE,
+            (
+                item.tenant_id,
+                item.subject_id,
+                after if listed else max(after, item.lo - 1),
+                covers,
+                item.attempt,
+                item.stream,
+                limit,
+            ),
+        )
+        return [Recipient(*row[:7], row[7] or {}, row[8]) for row in rows]
+
+    def window(
+        self,
+        tenant_id: int,
+        moves: Sequence[ItemMove],
+        outcomes: Sequence[Outcome] = (),
+        intents: Sequence[int] = (),
+        retries: Sequence[Retry] = (),
+        stream: Stream = "broadcast",
+    ) -> WindowAnswer:
+        values = (
+            tenant_id,
+            int8s([move.id for move in moves]),
+            int8s([move.epoch for move in moves]),
+            int8s([move.cursor for move in moves]),
+            texts([msgspec.json.encode(move.counts).decode() for move in moves]),
+            texts([move.state for move in moves]),
+            [float(move.delay_seconds) for move in moves],
+            *_columns(outcomes),
+            int8s(intents),
+            stream,
+        )
+        if retries:
+            values += _retries(retries)
+        rows = self._inside(tenant_id, sql.WINDOW_WITH_RETRIES if retries else sql.WINDOW, values)
+        return WindowAnswer(
+            frozenset(id_ for id_, cause in rows if cause is None),
+            {id_: cause for id_, cause in rows if cause is not None},
+        )
+
+    def sweep(self, *, limit: int = 100) -> list[Swept]:
+        swept = []
+        for tenant_id, item_id in self._above(sql.EXPIRED, (limit,)):
+            rows = self._inside(tenant_id, sql.SWEEP, (tenant_id, item_id))
+            swept += [Swept(*row) for row in rows]
+        return swept
+
+    def next_due(self, *, topics: Sequence[Topic]) -> float | None:
+        rows = self._above(sql.NEXT_DUE, (texts(topics),))
+        return None if rows[0][0] is None else float(rows[0][0])
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _above(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._transact(sql.BIND_PLATFORM, (), statement, values)
+
+    def _inside(self, tenant_id: int, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+        return self._transact(sql.BIND_TENANT, (str(tenant_id),), statement, values)
+
+    def _transact(
+        self, bind: str, bound: Sequence[Any], statement: str, values: Sequence[Any]
+    ) -> list[tuple[Any, ...]]:
+        try:
+            connection = self._connected()
+            # What a pipeline sends up to its end is one transaction, committed there.
+            with connection.pipeline():
+                connection.execute(bind.encode(), bound)
+                cursor = connection.execute(statement.encode(), values, binary=True)
+            rows: list[tuple[Any, ...]] = cursor.fetchall()
+        except psycopg.Error as error:
+            self.close()
+            raise StoreError(self._explain(error)) from error
+        except BaseException:
+            self.close()  # in the middle of a conversation: nobody may go on with it
+            raise
+        return rows
+
+    def _connected(self) -> psycopg.Connection[Any]:
+        if self._connection is None:
+            connection = self._connect()
+            connection.cursor_factory = psycopg.RawCursor
+            connection.prepare_threshold = 0
+            for setting, value in _PLANS.items():
+                connection.execute(f"SET {setting} = {value}".encode())
+            register(connection)
+            set_json_loads(msgspec.json.decode, connection)
+            self._connection = connection
+        return self._connection
+
+
+def _item(row: tuple[Any, ...]) -> WorkItem:
+    values = dict(zip(_ITEM, row, strict=True))
+    if values["ids"] is not None:
+        values["ids"] = tuple(values["ids"])
+    return WorkItem(**values)
+
+
+def _columns(outcomes: Sequence[Outcome]) -> list[bytes]:
+    """Turn outcomes into one array per field, ordered by id so that two windows never deadlock."""
+    rows = sorted(map(msgspec.structs.astuple, outcomes))
+    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * _OUTCOME
+    return [int8s(column) if at in _NUMBERS else texts(column) for at, column in enumerate(columns)]
+
+
+def _retries(retries: Sequence[Retry]) -> tuple[Any, ...]:
+    return (
+        int8s([retry.message_id for retry in retries]),
+        texts([retry.stream for retry in retries]),
+        texts(["{" + ",".join(map(str, retry.ids)) + "}" for retry in retries]),
+        int8s([retry.attempt for retry in retries]),
+        [float(retry.delay_seconds) for retry in retries],
+    )

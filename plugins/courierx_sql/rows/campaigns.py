@@ -1,0 +1,47 @@
+"""Campaigns; `save` is a compare-and-set on the status, so that two starts make one run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from sqlalchemy import RowMapping
+
+from courierx_core.audience.model import Audience
+from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.errors import Conflict
+from courierx_sql.rows.slice import Slice
+from courierx_sql.tables import campaigns
+
+
+class CampaignRows(Slice[Campaign]):
+    table = campaigns
+    struct = Campaign
+    noun = "campaign"
+
+    def add(self, campaign: Campaign) -> Campaign:
+        added = self._insert(campaign)
+        if added is None:
+            raise Conflict("A campaign with this id exists.")
+        return added
+
+    def by_name(self, name: str) -> Campaign | None:
+        found = self._page(None, 1, campaigns.c.name == name)
+        return found[0] if found else None
+
+    def list(
+        self, *, before: int | None = None, limit: int = 100, status: CampaignStatus | None = None
+    ) -> Sequence[Campaign]:
+        return self._page(before, limit, *([] if status is None else [campaigns.c.status == status]))
+
+    def save(self, campaign: Campaign, *, was: CampaignStatus) -> Campaign:
+        saved = self._update(campaign.id, self._values(campaign), campaigns.c.status == was)
+        if saved is None:
+            present = self.get(campaign.id).status
+            raise Conflict(f"Campaign {campaign.id} is {present} now, no longer {was}; read it again.")
+        return saved
+
+    def _read(self, row: RowMapping) -> Campaign:
+        audience = msgspec.convert(row["audience"], Audience)
+        headers = tuple((name, value) for name, value in row["headers"])
+        return Campaign(**{**row, "audience": audience, "headers": headers})

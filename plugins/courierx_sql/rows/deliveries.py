@@ -1,0 +1,120 @@
+"""Deliveries as use cases see them; the ledger moves them while they are sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func
+
+from courierx_core.audience.model import Audience
+from courierx_core.delivery.model import OPEN, Delivery, DeliveryState
+from courierx_core.messages.model import Message
+from courierx_core.ports.store import Reason, SnapshotStep
+from courierx_sql.clock import now
+from courierx_sql.rows import counters
+from courierx_sql.rows.audience import check
+from courierx_sql.rows.cancel import cancel_open
+from courierx_sql.rows.send_items import queue, requeue
+from courierx_sql.rows.slice import Slice
+from courierx_sql.rows.suppressed import causes
+from courierx_sql.tables import deliveries, work
+
+WELL: tuple[DeliveryState, ...] = (*OPEN, "accepted", "delivered")
+
+
+class DeliveryRows(Slice[Delivery]):
+    table = deliveries
+    struct = Delivery
+    noun = "delivery"
+
+    def snapshot(self, message: Message, audience: Audience, *, after: int, limit: int) -> SnapshotStep:
+        check(audience)
+        if not 1 <= limit <= 50_000:
+            raise ValueError(f"A snapshot's chunk is 1 to 50,000 subscribers, not {limit}.")
+        return self._tenant.sets.snapshot(
+            self._tenant.connection, self._tenant.tenant_id, message, audience, after=after, limit=limit
+        )
+
+    def add(
+        self, message: Message, addresses: Sequence[str], *, subscriber_ids: Sequence[int | None] = ()
+    ) -> Sequence[Delivery]:
+        if not addresses:
+            return []
+        people = [*subscriber_ids, *[None] * (len(addresses) - len(subscriber_ids))]
+        cause = causes(self._tenant, message.stream, addresses, people)
+        first = self._tenant.reserve(deliveries, len(addresses))
+        rows: list[dict[str, Any]] = [
+            {
+                "id": first + n,
+                "subscriber_id": person,
+                "address": address,
+                "state": "suppressed" if cause[n] else "queued",
+                "reason": cause[n],
+            }
+            for n, (address, person) in enumerate(zip(addresses, people, strict=True))
+        ]
+        with self._unique(f"A recipient of message {message.id} has a delivery of it already."):
+            self._tenant.execute(
+                self._tenant.insert(deliveries).values(message_id=message.id, updated_at=now()), rows
+            )
+        queue(self._tenant, message, rows)
+        made = self._tenant.select(deliveries).where(deliveries.c.id.between(first, first + len(rows) - 1))
+        return [self._read(row._mapping) for row in self._tenant.execute(made.order_by(deliveries.c.id))]
+
+    def list(
+        self,
+        *,
+        message_id: int | None = None,
+        state: DeliveryState | None = None,
+        address: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[Delivery]:
+        conditions = [
+            deliveries.c[name] == value
+            for name, value in (("message_id", message_id), ("state", state), ("address", address))
+            if value is not None
+        ]
+        if since is not None:
+            conditions.append(deliveries.c.updated_at >= since)
+        return self._page(before, limit, *conditions)
+
+    def totals(self, message_id: int) -> dict[str, int]:
+        sums = Counter(counters.read(self._tenant, message_id))
+        items = self._tenant.select(work, work.c.counts).where(
+            work.c.subject_id == message_id, work.c.topic.in_(("snapshot", "send"))
+        )
+        for counts in self._tenant.execute(items).scalars():
+            sums.update(counts)
+        return {kind: n for kind, n in sums.items() if n}
+
+    def recount(self, message_id: int) -> dict[str, int]:
+        statement = (
+            self._tenant.select(deliveries, deliveries.c.state, func.count().label("n"))
+            .where(deliveries.c.message_id == message_id)
+            .group_by(deliveries.c.state)
+        )
+        rows = self._tenant.execute(statement).all()
+        return {row.state: row.n for row in rows}
+
+    def reasons(self, message_id: int, *, limit: int = 20) -> Sequence[Reason]:
+        columns, n = deliveries.c, func.count().label("n")
+        group = (columns.state, columns.status, columns.reason)
+        statement = (
+            self._tenant.select(deliveries, *group, n, func.max(columns.reply))
+            .where(columns.message_id == message_id, columns.state.not_in(WELL))
+            .group_by(*group)
+            .order_by(n.desc(), *group)
+            .limit(limit)
+        )
+        return [Reason(*tuple(row)) for row in self._tenant.execute(statement)]
+
+    def requeue(self, message_id: int, delivery_ids: Sequence[int]) -> Sequence[int]:
+        return requeue(self._tenant, message_id, delivery_ids)
+
+    def cancel_open(self, message_id: int) -> int:
+        return cancel_open(self._tenant, message_id)

@@ -1,0 +1,75 @@
+"""Lists and who is on them. Leaving a list is remembered, so that no import puts a person back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import literal
+
+from courierx_core.audience.model import MailingList
+from courierx_core.errors import Conflict, NotFound
+from courierx_sql.clock import now
+from courierx_sql.rows.slice import Slice
+from courierx_sql.tables import lists, subscribers, subscriptions
+
+
+class ListRows(Slice[MailingList]):
+    table = lists
+    struct = MailingList
+    noun = "list"
+
+    def add(self, mailing_list: MailingList) -> MailingList:
+        added = self._insert(mailing_list)
+        if added is None:
+            raise Conflict(f"A list named {mailing_list.name!r} exists; choose another name.")
+        return added
+
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MailingList]:
+        return self._page(before, limit)
+
+    def remove(self, list_id: int) -> None:
+        super().remove(list_id)
+        self._tenant.execute(self._tenant.delete(subscriptions).where(subscriptions.c.list_id == list_id))
+
+    def subscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
+        self.get(list_id)
+        self._check_people(subscriber_ids)
+        people = self._tenant.select(
+            subscribers,
+            literal(self._tenant.tenant_id),
+            literal(list_id),
+            subscribers.c.id,
+            literal("subscribed"),
+            now(),
+        ).where(subscribers.c.id.in_(subscriber_ids))
+        statement = (
+            self._tenant.insert_from(
+                subscriptions, ["tenant_id", "list_id", "subscriber_id", "status", "updated_at"], people
+            )
+            .on_conflict_do_nothing()
+            .returning(subscriptions.c.subscriber_id)
+        )
+        return len(self._tenant.execute(statement).all())
+
+    def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
+        self.get(list_id)
+        self._check_people(subscriber_ids)
+        statement = (
+            self._tenant.update(subscriptions)
+            .where(
+                subscriptions.c.list_id == list_id,
+                subscriptions.c.subscriber_id.in_(subscriber_ids),
+                subscriptions.c.status != "unsubscribed",
+            )
+            .values(status="unsubscribed", updated_at=now())
+        )
+        return self._tenant.execute(statement).rowcount
+
+    def _check_people(self, subscriber_ids: Sequence[int]) -> None:
+        statement = self._tenant.select(subscribers, subscribers.c.id).where(
+            subscribers.c.id.in_(subscriber_ids)
+        )
+        known = set(self._tenant.execute(statement).scalars())
+        missing = sorted(set(subscriber_ids) - known)
+        if missing:
+            raise NotFound(f"No subscribers {', '.join(map(str, missing[:10]))}.")

@@ -1,0 +1,113 @@
+"""Tenants themselves, and which of them owns a row: what stands above a tenant's own unit."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+
+from courierx_core.errors import Conflict, InvalidInput, NotFound
+from courierx_core.tenants import Tenant
+from courierx_sql.accessor import insert_into
+from courierx_sql.clock import now
+from courierx_sql.sets import Sets
+from courierx_sql.tables import OWNED, metadata, tenants, work
+
+FINDABLE = frozenset(
+    {"subscribers", "campaigns", "messages", "deliveries", "suppressions", "templates", "lists"}
+)
+
+
+def get(connection: Connection, tenant_id: int) -> Tenant:
+    row = connection.execute(select(tenants).where(tenants.c.id == tenant_id)).one_or_none()
+    if row is None:
+        raise NotFound(f"No tenant {tenant_id}.")
+    return _read(row)
+
+
+def owner_of(connection: Connection, sets: Sets, table: str, object_id: int) -> int | None:
+    if table not in FINDABLE:
+        raise ValueError(f"owner_of knows {', '.join(sorted(FINDABLE))}, not {table!r}.")
+    return sets.owner_of(connection, table, object_id)
+
+
+class TenantRows:
+    def __init__(self, connection: Connection, sets: Sets) -> None:
+        self._connection = connection
+        self._sets = sets
+
+    def add(self, tenant: Tenant) -> Tenant:
+        statement = (
+            insert_into(self._connection, tenants)
+            .values(
+                id=self._sets.reserve(self._connection, tenants.name, 1),
+                **_values(tenant),
+                created_at=now(),
+                updated_at=now(),
+            )
+            .on_conflict_do_nothing()
+            .returning(tenants)
+        )
+        row = self._connection.execute(statement).one_or_none()
+        if row is None:
+            raise Conflict(_taken(tenant))
+        return _read(row)
+
+    def get(self, tenant_id: int) -> Tenant:
+        return get(self._connection, tenant_id)
+
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Tenant]:
+        if not 1 <= limit <= 1000:
+            raise InvalidInput.of("limit", "out_of_range", f"limit is 1 to 1000, not {limit}.")
+        statement = select(tenants).order_by(tenants.c.id.desc()).limit(limit)
+        if before is not None:
+            statement = statement.where(tenants.c.id < before)
+        return [_read(row) for row in self._connection.execute(statement)]
+
+    def save(self, tenant: Tenant) -> Tenant:
+        statement = (
+            update(tenants)
+            .where(tenants.c.id == tenant.id)
+            .values(**_values(tenant), updated_at=now())
+            .returning(tenants)
+        )
+        try:
+            with self._connection.begin_nested():
+                row = self._connection.execute(statement).one_or_none()
+        except IntegrityError as error:
+            raise Conflict(_taken(tenant)) from error
+        if row is None:
+            raise NotFound(f"No tenant {tenant.id}.")
+        return _read(row)
+
+    def remove(self, tenant_id: int) -> None:
+        self.get(tenant_id)
+        # the database lets nobody, the platform included, at a tenant's rows unless bound to it
+        self._sets.bind_tenant(self._connection, tenant_id)
+        sending = select(func.count()).where(
+            work.c.tenant_id == tenant_id, work.c.topic.in_(("snapshot", "send")), work.c.state != "done"
+        )
+        count = self._connection.execute(sending).scalar_one()
+        if count:
+            raise Conflict(
+                f"Tenant {tenant_id} has {count} work items left to send; cancel its campaigns first."
+            )
+        for name in sorted(OWNED):
+            table = metadata.tables[name]
+            self._connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
+        self._connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
+
+
+def _values(tenant: Tenant) -> dict[str, Any]:
+    fields = ("name", "contact_email", "ses_verified", "default_from", "weight")
+    return {"name_key": tenant.name.casefold(), **{name: getattr(tenant, name) for name in fields}}
+
+
+def _read(row: Row[Any]) -> Tenant:
+    return Tenant(**{name: row._mapping[name] for name in Tenant.__struct_fields__})
+
+
+def _taken(tenant: Tenant) -> str:
+    return f"A tenant named {tenant.name!r} exists (names are compared without case)."

@@ -1,0 +1,85 @@
+"""Work items as use cases see them; claims, windows and sweeps are the ledger's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, case, func
+
+from courierx_core.errors import Conflict, Fenced
+from courierx_core.work import Topic, WorkItem
+from courierx_sql.clock import now
+from courierx_sql.rows.slice import Slice
+from courierx_sql.tables import work
+
+_GIVEN_BACK: dict[str, Any] = {"owner": "", "lease_until": None}
+
+
+class WorkRows(Slice[WorkItem]):
+    table = work
+    struct = WorkItem
+    noun = "work item"
+
+    def add(self, item: WorkItem) -> WorkItem:
+        added = self._insert(item)
+        if added is None:
+            raise Conflict("A work item with this id exists.")
+        return added
+
+    def hold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+        return self._move(subject_id, topics, ("ready", "leased"), {"state": "held"})
+
+    def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+        again = case((work.c.lease_until.is_(None), "ready"), else_="leased")
+        return self._move(subject_id, topics, ("held",), {"state": again})
+
+    def advance(
+        self,
+        item: WorkItem,
+        *,
+        cursor: int,
+        counts: Mapping[str, int] | None = None,
+        done: bool = False,
+        error: str = "",
+        delay_seconds: float | None = None,
+    ) -> None:
+        values: dict[str, Any] = {"cursor": cursor, "error": error}
+        if counts is not None:
+            values["counts"] = dict(counts)
+        if done:
+            values |= {"state": "done", **_GIVEN_BACK}
+        elif delay_seconds is not None:
+            values |= {"state": "ready", "due_at": now(delay_seconds), **_GIVEN_BACK}
+        ours = (work.c.epoch == item.epoch, work.c.state == "leased")
+        if self._update(item.id, values, *ours) is None:
+            raise Fenced(
+                f"The lease on work item {item.id} is no longer ours: taken over, paused or cancelled."
+            )
+
+    def open_items(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+        statement = self._tenant.select(work, func.count()).where(
+            *_of(subject_id, topics), work.c.state != "done"
+        )
+        return int(self._tenant.execute(statement).scalar_one())
+
+    def _move(
+        self, subject_id: int, topics: Sequence[Topic], states: Sequence[str], values: dict[str, Any]
+    ) -> int:
+        statement = self._tenant.update(work).where(*_of(subject_id, topics), work.c.state.in_(states))
+        return self._tenant.execute(statement.values(**values)).rowcount
+
+    def _values(self, value: WorkItem) -> dict[str, Any]:
+        values = super()._values(value)
+        values["ids"] = None if value.ids is None else list(value.ids)
+        values["due_at"] = now() if value.due_at is None else value.due_at
+        values["counts"] = dict(value.counts)
+        return values
+
+    def _read(self, row: RowMapping) -> WorkItem:
+        ids = row["ids"]
+        return WorkItem(**{**row, "ids": None if ids is None else tuple(ids)})
+
+
+def _of(subject_id: int, topics: Sequence[Topic]) -> tuple[ColumnElement[bool], ...]:
+    return work.c.subject_id == subject_id, work.c.topic.in_(topics)

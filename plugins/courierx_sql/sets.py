@@ -1,0 +1,55 @@
+"""The SQL that differs per database: one module `sets_<dialect>` each, with these functions.
+
+They work on whole sets in raw SQL that the tenant guard does not see, so every statement in such a
+module names `tenant_id` itself and is tested line by line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber
+from courierx_core.messages.model import Message
+from courierx_core.ports.store import SnapshotStep
+
+
+class Sets(Protocol):
+    """What a `sets_<dialect>` module offers. Every function works in the caller's transaction."""
+
+    def bind_tenant(self, connection: Connection, tenant_id: int) -> None:
+        """Tell the database whose transaction this is, where it can enforce it."""
+
+    def bind_platform(self, connection: Connection) -> None:
+        """Tell the database that this transaction stands above tenants."""
+
+    def owner_of(self, connection: Connection, table: str, object_id: int) -> int | None:
+        """Return the tenant that owns a row of a table known to have an id; None when there is none."""
+
+    def reserve(self, connection: Connection, name: str, n: int) -> int:
+        """Return the first of `n` contiguous fresh ids of a table."""
+
+    def import_rows(
+        self,
+        connection: Connection,
+        tenant_id: int,
+        rows: Sequence[NewSubscriber],
+        *,
+        update: bool,
+        list_id: int | None,
+    ) -> ImportCounts:
+        """See `ports.store.Subscribers.import_rows`; the list is known to exist."""
+
+    def snapshot(
+        self,
+        connection: Connection,
+        tenant_id: int,
+        message: Message,
+        audience: Audience,
+        *,
+        after: int,
+        limit: int,
+    ) -> SnapshotStep:
+        """See `ports.store.Deliveries.snapshot`."""

@@ -1,0 +1,391 @@
+"""Every table. `tenant_id` leads every key of what a tenant owns, so a tenant's rows lie together, no
+query crosses tenants by accident, and the tables can be sharded by tenant later.
+
+Ids come from `Unit.reserve` (sequences on PostgreSQL, the `counters` table on SQLite), one row of
+numbers per table, unique in the whole install; deliveries take contiguous blocks. There are no foreign
+keys: on the ledger's tables they cost a snapshot four fifths of its speed, and deleting a tenant walks
+its tables in order. Deliveries have no index on state, because nothing ever looks for work in them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.types import JSON, TypeDecorator
+
+metadata = MetaData()
+
+Big = BigInteger().with_variant(Integer, "sqlite")
+Json = JSON().with_variant(JSONB(), "postgresql")
+Ids = JSON(none_as_null=True).with_variant(ARRAY(BigInteger), "postgresql")
+
+
+class Utc(TypeDecorator[datetime]):
+    """Aware UTC times: timestamptz on PostgreSQL, seconds since 1970 as a float on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        return dialect.type_descriptor(Double() if dialect.name == "sqlite" else DateTime(timezone=True))
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.timestamp()
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if isinstance(value, datetime):
+            return value.astimezone(timezone.utc)
+        return datetime.fromtimestamp(value, timezone.utc)
+
+
+def _owned(name: str, *columns: Column[Any] | UniqueConstraint, **options: Any) -> Table:
+    """Make a tenant's table: PRIMARY KEY (tenant_id, id)."""
+    return Table(
+        name,
+        metadata,
+        Column("tenant_id", Big, nullable=False),
+        Column("id", Big, nullable=False),
+        *columns,
+        PrimaryKeyConstraint("tenant_id", "id"),
+        **options,
+    )
+
+
+def _created() -> Column[Any]:
+    return Column("created_at", Utc, nullable=False)
+
+
+def _updated() -> Column[Any]:
+    return Column("updated_at", Utc, nullable=False)
+
+
+tenants = Table(
+    "tenants",
+    metadata,
+    Column("id", Big, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("name_key", Text, nullable=False, unique=True),  # casefolded: "Acme" and "ACME" are one
+    Column("contact_email", Text, nullable=False),
+    Column("ses_verified", Boolean, nullable=False),
+    Column("default_from", Text, nullable=False),
+    Column("weight", Integer, nullable=False),
+    _created(),
+    _updated(),
+)
+
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("id", Big, primary_key=True, autoincrement=False),
+    Column("tenant_id", Big),  # NULL: a platform key
+    Column("name", Text, nullable=False),
+    Column("scopes", Json, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    _created(),
+    Column("expires_at", Utc),
+    Column("last_used_at", Utc),
+    Column("revoked_at", Utc),
+)
+
+subscribers = _owned(
+    "subscribers",
+    Column("email", Text, nullable=False),
+    Column("first_name", Text, nullable=False),
+    Column("last_name", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("attributes", Json, nullable=False),
+    _created(),
+    _updated(),
+)
+Index("subscribers_email", subscribers.c.tenant_id, subscribers.c.email, unique=True)
+
+lists = _owned(
+    "lists", Column("name", Text, nullable=False), _created(), UniqueConstraint("tenant_id", "name")
+)
+
+subscriptions = Table(
+    "subscriptions",
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("list_id", Big, nullable=False),
+    Column("subscriber_id", Big, nullable=False),
+    Column("status", Text, nullable=False),
+    _updated(),
+    PrimaryKeyConstraint("tenant_id", "list_id", "subscriber_id"),
+)
+Index("subscriptions_subscriber", subscriptions.c.tenant_id, subscriptions.c.subscriber_id)
+
+suppressions = _owned(
+    "suppressions",  # tenant_id 0: platform-wide
+    Column("address", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    _created(),
+    Column("expires_at", Utc),
+)
+Index("suppressions_address", suppressions.c.tenant_id, suppressions.c.address, unique=True)
+
+templates = _owned(
+    "templates",
+    Column("name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("layout", Text, nullable=False),
+    _created(),
+    _updated(),
+    UniqueConstraint("tenant_id", "name"),
+)
+
+campaigns = _owned(
+    "campaigns",
+    Column("name", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("html", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("from_email", Text, nullable=False),
+    Column("from_name", Text, nullable=False),
+    Column("reply_to", Text, nullable=False),
+    Column("template_id", Big),
+    Column("audience", Json, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("headers", Json, nullable=False),
+    Column("track_opens", Boolean, nullable=False),
+    Column("track_clicks", Boolean, nullable=False),
+    Column("unsubscribe", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("pause_reason", Text, nullable=False),
+    Column("message_id", Big),
+    Column("scheduled_at", Utc),
+    _created(),
+    _updated(),
+    Column("started_at", Utc),
+    Column("completed_at", Utc),
+)
+Index("campaigns_name", campaigns.c.tenant_id, campaigns.c.name)
+
+messages = _owned(
+    "messages",
+    Column("campaign_id", Big),
+    Column("stream", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("content", Json, nullable=False),
+    Column("on_uncertain", Text, nullable=False),
+    Column("expires_at", Utc),
+    _created(),
+    Column("completed_at", Utc),
+)
+
+message_counters = Table(
+    "message_counters",  # changes that no work item made: feedback, late answers, re-queues
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("message_id", Big, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("n", Big, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "message_id", "kind"),
+)
+
+deliveries = _owned(
+    "deliveries",
+    Column("message_id", Big, nullable=False),
+    Column("subscriber_id", Big),
+    Column("address", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("attempt", SmallInteger, nullable=False, server_default=text("0")),
+    Column("tries", SmallInteger, nullable=False, server_default=text("0")),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("status", Text, nullable=False, server_default=text("''")),
+    Column("provider_id", Text, nullable=False, server_default=text("''")),
+    Column("reply", Text, nullable=False, server_default=text("''")),
+    Column("updated_at", Utc),
+    Column("sent_at", Utc),
+    UniqueConstraint("tenant_id", "message_id", "subscriber_id"),
+    sqlite_with_rowid=False,
+    # half-full pages leave room for the one UPDATE that each row gets, so it stays on its page
+    postgresql_with={"fillfactor": "60"},
+)
+
+work = _owned(
+    "work",
+    Column("stream", Text, nullable=False),
+    Column("topic", Text, nullable=False),
+    Column("subject_id", Big, nullable=False),
+    Column("lo", Big, nullable=False),
+    Column("hi", Big, nullable=False),
+    Column("ids", Ids),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("due_at", Utc, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("owner", Text, nullable=False, server_default=text("''")),
+    Column("epoch", Integer, nullable=False, server_default=text("0")),
+    Column("lease_until", Utc),
+    Column("cursor", Big, nullable=False, server_default=text("0")),
+    Column("counts", Json, nullable=False),
+    Column("error", Text, nullable=False, server_default=text("''")),
+    postgresql_with={"fillfactor": "50"},
+)
+# A claim walks this index tenant by tenant; it holds what is ready and nothing else.
+Index(
+    "work_ready",
+    work.c.stream,
+    work.c.tenant_id,
+    work.c.due_at,
+    work.c.id,
+    postgresql_where=work.c.state == "ready",
+    sqlite_where=work.c.state == "ready",
+)
+Index(
+    "work_leases",
+    work.c.lease_until,
+    postgresql_where=work.c.lease_until.is_not(None),
+    sqlite_where=work.c.lease_until.is_not(None),
+)
+Index("work_subject", work.c.tenant_id, work.c.subject_id)
+
+turns = Table(
+    "turns",  # whose turn it is: a claim takes the tenant that has had least, by weight
+    metadata,
+    Column("tenant_id", Big, primary_key=True, autoincrement=False),
+    Column("spent", Double, nullable=False),
+)
+
+attempts = Table(
+    "attempts",  # only those that were not accepted
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("delivery_id", Big, nullable=False),
+    Column("attempt", SmallInteger, nullable=False),
+    Column("message_id", Big, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reply", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("at", Utc, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "delivery_id", "attempt"),
+)
+
+events = Table(
+    "events",  # append-only; by month on PostgreSQL
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("id", Big, nullable=False),
+    Column("at", Utc, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("message_id", Big),
+    Column("delivery_id", Big),
+    Column("recipient", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_key", Text, nullable=False),
+    Column("machine", Boolean, nullable=False),
+    Column("detail", Json, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id", "at"),
+    postgresql_partition_by="RANGE (at)",
+)
+Index("events_delivery", events.c.tenant_id, events.c.delivery_id)
+
+links = Table(
+    "links",
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("message_id", Big, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("url", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "message_id", "number"),
+)
+
+transports = Table(
+    "transports",  # named instances; tenant_id 0 is the platform's
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("driver", Text, nullable=False),
+    Column("settings", LargeBinary, nullable=False),  # encrypted (SECURITY: S19)
+    Column("paused_reason", Text, nullable=False),
+    Column("paused_until", Utc),
+    _updated(),
+    PrimaryKeyConstraint("tenant_id", "name"),
+)
+
+feedback_endpoints = _owned(
+    "feedback_endpoints",
+    Column("source", Text, nullable=False),
+    Column("transport", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("secret", LargeBinary, nullable=False),
+    _created(),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("fingerprint", LargeBinary, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    _created(),
+    PrimaryKeyConstraint("tenant_id", "key"),
+)
+
+audit = _owned(
+    "audit",
+    Column("at", Utc, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+)
+
+installation = Table(
+    "installation",  # one row
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("environment", Text, nullable=False),
+    Column("public_url", Text, nullable=False),
+    Column("heartbeat_at", Utc, nullable=False),
+)
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("started_at", Utc, nullable=False),
+    Column("heartbeat_at", Utc, nullable=False),
+)
+
+counters = Table(
+    "counters",  # SQLite only: the next id of each table
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("next", Big, nullable=False),
+)
+
+OWNED: frozenset[str] = frozenset(name for name, table in metadata.tables.items() if "tenant_id" in table.c)
+"""Tables whose every statement must name its tenant."""

@@ -1,0 +1,74 @@
+"""Units of work: one transaction of one tenant, and the closed list of what stands above tenants."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection
+
+from courierx_core.ports import store
+from courierx_core.tenants import Tenant
+from courierx_sql.accessor import Accessor
+from courierx_sql.rows import installation, tenants
+from courierx_sql.rows.audit import AuditRows
+from courierx_sql.rows.campaigns import CampaignRows
+from courierx_sql.rows.deliveries import DeliveryRows
+from courierx_sql.rows.idempotency import IdempotencyRows
+from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
+from courierx_sql.rows.lists import ListRows
+from courierx_sql.rows.messages import MessageRows
+from courierx_sql.rows.subscribers import SubscriberRows
+from courierx_sql.rows.suppressions import SuppressionRows
+from courierx_sql.rows.templates import TemplateRows
+from courierx_sql.rows.work import WorkRows
+from courierx_sql.sets import Sets
+
+
+class SqlUnit:
+    """`ports.store.UnitOfWork` on a connection whose transaction is open and bound."""
+
+    def __init__(self, connection: Connection, tenant_id: int, sets: Sets) -> None:
+        rows = Accessor(connection, tenant_id, sets)
+        self._rows = rows
+        self.subscribers: store.Subscribers = SubscriberRows(rows)
+        self.lists: store.Lists = ListRows(rows)
+        self.suppressions: store.Suppressions = SuppressionRows(rows)
+        self.templates: store.Templates = TemplateRows(rows)
+        self.campaigns: store.Campaigns = CampaignRows(rows)
+        self.messages: store.Messages = MessageRows(rows)
+        self.deliveries: store.Deliveries = DeliveryRows(rows)
+        self.work: store.Work = WorkRows(rows)
+        self.keys: store.Keys = KeyRows(rows)
+        self.audit: store.Audit = AuditRows(rows)
+        self.idempotency: store.Idempotency = IdempotencyRows(rows)
+
+    @property
+    def tenant_id(self) -> int:
+        return self._rows.tenant_id
+
+    @property
+    def tenant(self) -> Tenant:
+        return tenants.get(self._rows.connection, self.tenant_id)
+
+
+class SqlPlatformUnit:
+    """`ports.store.PlatformUnit`; adding to it is a decision about tenancy, and a test pins it."""
+
+    def __init__(self, connection: Connection, sets: Sets) -> None:
+        self._connection = connection
+        self._sets = sets
+        self.tenants: store.Tenants = tenants.TenantRows(connection, sets)
+        self.keys: store.Keys = PlatformKeyRows(connection, sets)
+
+    def owner_of(self, table: str, object_id: int) -> int | None:
+        return tenants.owner_of(self._connection, self._sets, table, object_id)
+
+    def installation(self) -> store.Installation:
+        return installation.read(self._connection)
+
+    def save_installation(self, installation_: store.Installation) -> None:
+        installation.save(self._connection, installation_)
+
+    def beat(self, owner: str) -> None:
+        installation.beat(self._connection, owner)
+
+    def workers(self) -> int:
+        return installation.workers(self._connection)

@@ -1,0 +1,56 @@
+"""Staging's safety net: only listed addresses and domains get mail."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from courierx_allowlist import Allowlist
+from courierx_core.courier import Courier
+from courierx_core.errors import PluginError
+from courierx_core.messages.model import Content, Message, Recipient
+from courierx_core.plugins import Hooks
+from courierx_core.ports.driver import Runtime
+
+MESSAGE = Message(
+    tenant_id=1,
+    stream="broadcast",
+    transport="mock",
+    content=Content(from_email="a@example.org", subject="s", text="t"),
+)
+ADDRESSES = (
+    "ann@example.org",
+    "bob@example.org",
+    "cy@ours.example",
+    "di@sub.ours.example",
+    "e@notours.example",
+)
+PEOPLE = [Recipient(number, 1, address, "queued") for number, address in enumerate(ADDRESSES)]
+
+
+def blocked(setting: str) -> list[str]:
+    hooks = Hooks([("allowlist", Allowlist())])
+    runtime = Runtime(environ={"COURIERX_ALLOWED_RECIPIENTS": setting} if setting else {})
+    hooks.startup(cast(Courier, SimpleNamespace(runtime=runtime)))
+    return [ADDRESSES[number] for number in hooks.block(MESSAGE, PEOPLE)]
+
+
+def test_without_the_setting_everyone_gets_mail() -> None:
+    assert blocked("") == []
+
+
+@pytest.mark.parametrize("setting", ["Ann@example.org, ours.example", "ann@example.org,@OURS.example"])
+def test_whoever_is_not_listed_is_blocked(setting: str) -> None:
+    assert blocked(setting) == ["bob@example.org", "di@sub.ours.example", "e@notours.example"]
+
+
+def test_the_reason_names_the_setting() -> None:
+    answer: Any = Allowlist(["x.example"]).courierx_block(MESSAGE, PEOPLE)
+    assert set(answer.values()) == {"not in COURIERX_ALLOWED_RECIPIENTS"}
+
+
+def test_a_startup_that_fails_stops_the_process() -> None:
+    with pytest.raises(PluginError, match="allowlist failed in courierx_startup"):
+        Hooks([("allowlist", Allowlist())]).startup(cast(Courier, None))
