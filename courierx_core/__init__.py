@@ -3,7 +3,14 @@
 from courierx_core.errors import CourierXError, Forbidden, InvalidInput
 from courierx_core.plugins import API, hookimpl
 from courierx_core.ports.driver import Config, Driver, Problem, Runtime, Secret
-from courierx_core.ports.feedback import BounceClass, Feedback, FeedbackSource, HttpReply, HttpRequest
+from courierx_core.ports.feedback import (
+    BounceClass,
+    Feedback,
+    FeedbackKind,
+    FeedbackSource,
+    HttpReply,
+    HttpRequest,
+)
 from courierx_core.ports.ledger import Outcome
 from courierx_core.ports.limiter import Grant, Limiter, Rate
 from courierx_core.ports.queue import Queue, Stop
@@ -26,8 +33,8 @@ from courierx_core.ports.transport import (
 
 __all__ = [
     "API", "Accepted", "Attachment", "BounceClass", "Config", "CourierXError", "Deferred", "Driver",
-    "Envelope", "Feedback", "FeedbackSource", "Fields", "Forbidden", "Grant", "HttpReply", "HttpRequest",
-    "InvalidInput", "Limiter", "NoAnswer", "Outcome", "Problem", "Queue", "Rate", "Receipt", "Refused", "Resolver",
-    "Runtime", "Secret", "Session", "Stop", "Store", "TimedOut", "Traits", "Transport", "TransportDown",
-    "Uncertain", "hookimpl",
+    "Envelope", "Feedback", "FeedbackKind", "FeedbackSource", "Fields", "Forbidden", "Grant",
+    "HttpReply", "HttpRequest", "InvalidInput", "Limiter", "NoAnswer", "Outcome", "Problem", "Queue",
+    "Rate", "Receipt", "Refused", "Resolver", "Runtime", "Secret", "Session", "Stop", "Store",
+    "TimedOut", "Traits", "Transport", "TransportDown", "Uncertain", "hookimpl",
 ]  # fmt: skip

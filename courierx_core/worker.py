@@ -11,18 +11,21 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from courierx_core.campaigns import service as campaigns
+from courierx_core.campaigns.model import CampaignStatus
 from courierx_core.courier import Courier
 from courierx_core.delivery.crew import SendCrew
 from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.run import SendRun, claim_send
 from courierx_core.errors import CourierXError, Fenced, StoreError
+from courierx_core.messages.service import complete_message
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Stream
+from courierx_core.tenants import Tenant
 from courierx_core.work import Topic, WorkItem
 
 log = logging.getLogger("courierx.worker")
@@ -36,6 +39,9 @@ POLL_SECONDS = 1.0
 """How often a lane looks by itself, notified or not."""
 RETRY_SECONDS = 30.0
 """When a failed background task is tried again."""
+UNDER_WAY: tuple[CampaignStatus, ...] = ("preparing", "sending", "paused")
+LEFT_OVER_SECONDS = 30.0
+"""How often campaigns are looked for whose last worker died before it could complete them."""
 
 
 def owner_name(name: str = "") -> str:
@@ -126,15 +132,22 @@ class TaskLane(Lane):
     """Does everything that is not sending: snapshots, schedules, imports ..."""
 
     def __init__(self, courier: Courier, owner: str, stop: Stop, tasks: Mapping[Topic, Task]) -> None:
-        super().__init__(courier, f"{owner}:tasks", stop)
+        super().__init__(courier, "", stop)
+        self.worker = owner
         self.tasks = tasks
+        self._claims = 0
 
     def work(self, ledger: Ledger) -> bool:
-        items = ledger.claim(
-            self.owner, limit=1, lease_seconds=self.courier.policy.lease_seconds, topics=tuple(self.tasks)
-        )
-        for item in items:
-            self._do(item)
+        # A name of its own for each claim: a lease that an outage left behind must expire, not be renewed.
+        self.owner = f"{self.worker}:tasks:{self._claims}"
+        lease = self.courier.policy.lease_seconds
+        try:
+            items = ledger.claim(self.owner, limit=1, lease_seconds=lease, topics=tuple(self.tasks))
+            for item in items:
+                self._claims += 1
+                self._do(item)
+        finally:
+            self.owner = ""
         return bool(items)
 
     def _do(self, item: WorkItem) -> None:
@@ -185,6 +198,7 @@ class Worker:
         """Renew leases and sweep dead ones until the lanes have ended."""
         lease = self.courier.policy.lease_seconds
         ledger: Ledger | None = None
+        left_over_at = 0.0
         while not done.wait(lease / 6):
             try:
                 ledger = ledger or self.courier.store.ledger()
@@ -196,6 +210,9 @@ class Worker:
                 self._sweep(ledger, lanes)
                 with self.courier.store.platform() as platform:
                     platform.beat(self.owner)
+                if boottime() >= left_over_at:
+                    left_over_at = boottime() + LEFT_OVER_SECONDS
+                    self._complete_left_over()
             except StoreError as error:
                 log.warning("heartbeat: %s", error)
             except Exception:
@@ -213,3 +230,27 @@ class Worker:
             if swept.topic == "send":
                 crew.complete(swept.tenant_id, swept.subject_id)
             lanes[swept.stream if swept.topic == "send" else "tasks"].notified()
+
+    def _complete_left_over(self) -> None:
+        """Complete campaigns with nothing open: who recorded their last answer died, or lost the store,
+        before it could."""
+        for tenant in self._tenants():
+            with self.courier.store.begin(tenant.id, write=False) as unit:
+                found = [
+                    each.message_id
+                    for status in UNDER_WAY
+                    for each in unit.campaigns.list(status=status, limit=1000)
+                    if each.message_id is not None and not unit.work.open_items(each.message_id)
+                ]
+            for message_id in found:
+                complete_message(self.courier, tenant.id, message_id)
+
+    def _tenants(self) -> Iterator[Tenant]:
+        before: int | None = None
+        while True:
+            with self.courier.store.platform() as platform:
+                page = platform.tenants.list(before=before, limit=1000)
+            if not page:
+                return
+            yield from page
+            before = page[-1].id

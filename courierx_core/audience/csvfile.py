@@ -49,17 +49,24 @@ def read_subscribers(stream: BinaryIO, mapping: Mapping[str, str] | None = None)
     Raises InvalidInput when it is no CSV, or has no address column.
     """
     text, delimiter = _decode(stream)
-    reader = csv.reader(text, delimiter=delimiter)
+    try:
+        reader = csv.reader(text, delimiter=delimiter)
+        yield from _rows(reader, _columns(_header(reader), mapping or {}))
+    finally:
+        text.detach()  # the caller's stream is the caller's to close
+
+
+def _header(reader: Iterator[list[str]]) -> list[str]:
     try:
         header = next(reader, None)
     except csv.Error as error:
         raise InvalidInput.of("csv", "not_csv", f"the first line cannot be read: {error}") from None
     if not header:
         raise InvalidInput.of("csv", "empty", "the file is empty: its first line must name the columns")
-    return _rows(reader, _columns(header, mapping or {}))
+    return header
 
 
-def _decode(stream: BinaryIO) -> tuple[io.TextIOBase, str]:
+def _decode(stream: BinaryIO) -> tuple[io.TextIOWrapper, str]:
     buffered = stream if isinstance(stream, io.BufferedReader) else io.BufferedReader(_Raw(stream))
     head = buffered.peek(HEAD_BYTES)
     encoding = "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"

@@ -119,7 +119,7 @@ class Compiled:
         known = self._known(recipient, extra, tokens)
         return Fields(
             from_=mailbox(self._sender),
-            to=tuple(mailbox(split_address(to)) for to in content.to or (recipient.address,)),
+            to=tuple(mailbox(split_address(to)) for to in content.to) or (recipient.address,),
             subject=one_line(self._parts["subject"].render(known)),
             html=self._parts["html"].render(known) if "html" in self._parts else "",
             text=self._parts["text"].render(known) if "text" in self._parts else "",

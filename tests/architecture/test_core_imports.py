@@ -17,7 +17,7 @@ PACKAGE = Path(courierx_core.__file__).parent
 EVERYWHERE = frozenset({"courierx_core", "msgspec", "jinja2", "markupsafe", "cryptography"})
 IN_PLUGINS = frozenset({"pluggy", "stevedore"})
 IN_THE_TEST_KIT = frozenset({"pytest", "hypothesis"})
-DEPENDENCIES_OF_THE_FIVE = frozenset({"_cffi_backend", "cffi", "pycparser"})
+DEPENDENCIES_OF_THE_FIVE = frozenset({"_cffi_backend", "cffi", "pycparser", "typing_extensions"})
 PURE = ("mail",)
 IMPURE_MODULES = frozenset(
     {"socket", "ssl", "subprocess", "threading", "asyncio", "os", "pathlib", "tempfile"}

@@ -147,6 +147,7 @@ mine_p, mine_s = p.tenant_id == MINE, s.tenant_id == MINE
 same_person = p.id == s.subscriber_id
 other = subscribers.alias("other")
 outer_join = select(p.id).outerjoin_from
+mine_lists = update(lists).where(l.tenant_id == MINE)
 
 GOOD: dict[str, Callable[[], Any]] = {
     "both sides in where": lambda: both(same_person).where(mine_p, mine_s),

@@ -60,9 +60,8 @@ def simulate(
         emit(result)
         return
     click.echo(f"Imported {result.audience:,} people in {result.import_seconds:.1f} s.")
-    click.echo(
-        f"Sent in {result.seconds:.1f} s on this machine, {result.messages_per_second:,.0f} messages a second."
-    )
+    rate = f"{result.messages_per_second:,.0f} messages a second"
+    click.echo(f"Sent in {result.seconds:.1f} s on this machine: {rate}.")
     if per_second:
         click.echo(f"At {per_second} a second it takes at least {recipients / per_second / 60:,.1f} minutes.")
     click.echo(f"States: {states(result.states)}.")

@@ -13,8 +13,15 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
-from courierx_core import BounceClass, Feedback, FeedbackSource, Forbidden, HttpRequest, InvalidInput
-from courierx_core.ports.feedback import FeedbackKind
+from courierx_core import (
+    BounceClass,
+    Feedback,
+    FeedbackKind,
+    FeedbackSource,
+    Forbidden,
+    HttpRequest,
+    InvalidInput,
+)
 from courierx_pigeon.config import PigeonConfig
 
 FRESH_SECONDS = 300

@@ -1,0 +1,199 @@
+"""An install on one store: its folder and settings, its worker processes, and the server they send to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import psycopg
+
+from courierx_app.container import build
+from courierx_app.settings import read
+from courierx_core.audience.model import Audience, MailingList, NewSubscriber
+from courierx_core.campaigns import service as campaigns
+from courierx_core.campaigns.model import Campaign
+from courierx_core.campaigns.service import Report
+from courierx_core.courier import Courier
+from courierx_core.tenants import Tenant
+from courierx_core.testing.smtp import SmtpServer
+from tests.faults.process import Process
+
+StoreName: TypeAlias = Literal["sqlite", "postgresql"]
+
+LEASE_SECONDS = 5.0
+WINDOW = 20
+CONNECTIONS = 4
+DONE_SECONDS = LEASE_SECONDS + 60.0
+"""I8: everything has ended so long after the last fault."""
+SECRET = "faults-" + "k" * 40
+
+
+def wait_for(what: str, condition: Callable[[], Any], seconds: float = DONE_SECONDS) -> Any:
+    """Return the condition's value once it is true; a deadline, not a pace."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.005)
+
+
+class Site:
+    """`address` is for looking at the rows from outside, whatever row-level security says."""
+
+    def __init__(
+        self, folder: Path, server: SmtpServer, store: StoreName, database_url: str, address: str
+    ) -> None:
+        self.folder = folder
+        self.server = server
+        self.store: StoreName = store
+        self._address = address
+        self.processes: list[Process] = []
+        self.environ = {
+            "DATABASE_URL": database_url,
+            "SMTP_URL": server.url,
+            "COURIERX_TRANSPORT": "smtp",
+            "COURIERX_SECRET_KEY": SECRET,
+            "COURIERX_PUBLIC_URL": "https://mail.acme.example",
+            "COURIERX_LEASE_SECONDS": str(LEASE_SECONDS),
+            "COURIERX_RETRY_SCHEDULE": ",".join(["1"] * 30),
+            "COURIERX_WINDOW": str(WINDOW),
+        }
+        self.connections(CONNECTIONS)
+        self.courier: Courier = build(read(folder, self.environ))
+        with self.courier.store.platform() as platform:
+            tenant = platform.tenants.add(Tenant(name="Acme", contact_email="post@acme.example"))
+        self.tenant_id = tenant.id
+        self._lists = 0
+
+    def connections(self, most: int, **settings: int) -> None:
+        """Write the transport's settings for the workers that start from now on."""
+        lines = [f"{name} = {value}" for name, value in {"max_concurrency": most, **settings}.items()]
+        (self.folder / "courierx.toml").write_text("[transports.smtp]\n" + "\n".join(lines) + "\n")
+
+    def close(self) -> None:
+        for process in self.processes:
+            process.discard()
+        self.courier.close()
+
+    # Processes.
+
+    def process(self, *arguments: str, bend: str = "", **environ: str) -> Process:
+        """Start a `courierx` command; see `launch` for `bend`."""
+        log = self.folder / f"process-{len(self.processes)}.log"
+        more = {"COURIERX_TEST_BEND": bend} if bend else {}
+        process = Process(log, self.folder, {**self.environ, **more, **environ}, *arguments)
+        self.processes.append(process)
+        return process
+
+    def worker(self, *, failpoint: str = "", bend: str = "", **environ: str) -> Process:
+        more = {"COURIERX_FAILPOINT": failpoint} if failpoint else {}
+        return self.process("worker", bend=bend, **more, **environ)
+
+    def command(self, *arguments: str, **options: str) -> Process:
+        """Run a command to its end, which must be a good one."""
+        process = self.process(*arguments, **options)
+        status = process.wait(DONE_SECONDS)
+        assert status == 0, f"courierx {' '.join(arguments)} ended with {status}:\n{process.words()}"
+        return process
+
+    def holds(self, process: Process) -> int:
+        """Count the send items that a worker process has leased."""
+        [(n,)] = self.rows(
+            "SELECT count(*) FROM work WHERE topic = 'send' AND lease_until IS NOT NULL"
+            f" AND owner LIKE '%:{process.pid}:%'"
+        )
+        return int(n)
+
+    # People and campaigns.
+
+    def people(self, count: int, name: str = "p", **attributes: Any) -> tuple[int, list[str]]:
+        """Add `count` people on a list of their own; return its id and their addresses."""
+        self._lists += 1
+        addresses = [f"{name}{n}@list{self._lists}.example" for n in range(count)]
+        return self.list_of([NewSubscriber(each, "Ann", "", attributes) for each in addresses]), addresses
+
+    def list_of(self, people: Sequence[NewSubscriber]) -> int:
+        with self.courier.store.begin(self.tenant_id) as unit:
+            made = unit.lists.add(MailingList(tenant_id=self.tenant_id, name=f"list of {people[0].email}"))
+            unit.subscribers.import_rows(people, list_id=made.id)
+        return made.id
+
+    def draft(self, list_id: int, **parts: Any) -> int:
+        given = {"subject": "Hi {{ first_name }}", "text": "Dear {{ first_name }}", **parts}
+        draft = Campaign(
+            tenant_id=self.tenant_id,
+            name="News",
+            from_email="news@acme.example",
+            audience=Audience(list_ids=(list_id,)),
+            **given,
+        )
+        with self.courier.store.begin(self.tenant_id) as unit:
+            return campaigns.create(self.courier, unit, draft).id
+
+    def start(self, list_id: int, **parts: Any) -> int:
+        """Make and start a campaign to a list; return its id."""
+        campaign_id = self.draft(list_id, **parts)
+        campaigns.start(self.courier, self.tenant_id, campaign_id)
+        return campaign_id
+
+    def campaign(self, campaign_id: int) -> Campaign:
+        with self.courier.store.begin(self.tenant_id, write=False) as unit:
+            return unit.campaigns.get(campaign_id)
+
+    def report(self, campaign_id: int) -> Report:
+        with self.courier.store.begin(self.tenant_id, write=False) as unit:
+            return campaigns.report(unit, campaign_id)
+
+    def states(self, campaign_id: int) -> Mapping[str, int]:
+        return self.report(campaign_id).states
+
+    def finish(self, *campaign_ids: int, seconds: float = DONE_SECONDS) -> None:
+        """Wait until all are completed, `seconds` from now: I8."""
+        deadline = time.monotonic() + seconds
+        left = list(campaign_ids)
+        while left:
+            left = [each for each in left if self.campaign(each).status != "completed"]
+            if left and time.monotonic() > deadline:
+                told = "\n".join(str(self.report(each)) for each in left[:3])
+                words = "\n".join(process.words()[-1500:] for process in self.processes[-2:])
+                raise AssertionError(
+                    f"I8: {len(left)} campaigns are not completed {seconds:.0f} s after the last fault:\n"
+                    f"{told}\n{self.items()[:5]}\n{words}"
+                )
+            time.sleep(0.05)
+
+    # From outside.
+
+    def sent(self) -> int:
+        """Count the messages that the server has taken."""
+        spool = self.server.spool
+        return spool.read_bytes().count(b"\n") if spool.exists() else 0
+
+    def rows(self, statement: str) -> list[tuple[Any, ...]]:
+        """Read the database directly."""
+        if self.store == "sqlite":
+            import sqlite3
+
+            with closing(sqlite3.connect(self._address, timeout=30)) as connection:
+                return connection.execute(statement).fetchall()
+        with psycopg.connect(self._address, autocommit=True) as connection:
+            return connection.execute(statement.encode()).fetchall()
+
+    def items(self) -> list[tuple[Any, ...]]:
+        """Show the send and snapshot items that are not done."""
+        return self.rows(
+            "SELECT id, topic, subject_id, state, owner, epoch, cursor, hi, attempt FROM work"
+            " WHERE state <> 'done' AND topic IN ('send', 'snapshot') ORDER BY id"
+        )
+
+
+def message_ids(site: Site, campaign_ids: Iterable[int]) -> dict[int, int]:
+    """Return campaign id -> message id."""
+    found = {each: site.campaign(each).message_id for each in campaign_ids}
+    return {each: message_id for each, message_id in found.items() if message_id is not None}

@@ -1,0 +1,114 @@
+"""People who change their minds while mail goes out: R11 and R13."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from courierx_core.campaigns import service as campaigns
+from courierx_core.errors import Conflict
+from courierx_core.suppression import Suppression
+from courierx_core.templates.model import Template
+from courierx_core.testing.smtpd import ServerOptions
+from tests.faults.conftest import PACED, Sites
+from tests.faults.invariants import check_invariants, deliveries_of
+from tests.faults.site import WINDOW, Site, wait_for
+
+
+def test_r11_nothing_is_intended_after_a_pause(
+    site: Site, seed: int, chance: random.Random, thorough: bool
+) -> None:
+    pauses, recipients = (200, 4000) if thorough else (40, 1000)
+    audiences = {}
+    for _ in range(4):
+        list_id, addresses = site.people(recipients // 4)
+        audiences[site.start(list_id)] = addresses
+    workers = [site.worker(), site.worker()]
+    wait_for("the first message", lambda: site.sent())
+    landed = 0
+    doomed = list(audiences)[-1]
+    for step in range(pauses):
+        campaign_id = chance.choice(list(audiences))
+        try:
+            if step == pauses // 2:
+                campaigns.cancel(site.courier, site.tenant_id, campaign_id := doomed)
+            else:
+                campaigns.pause(site.courier, site.tenant_id, campaign_id)
+        except Conflict:
+            continue  # it is over, or has not begun
+        landed += 1
+        intended = cursors(site, campaign_id)
+        moment = site.sent() + chance.randrange(0, WINDOW)
+        wait_for("some others are sent", lambda moment=moment: site.sent() >= moment or idle(site, audiences))
+        assert cursors(site, campaign_id) == intended, f"campaign {campaign_id} intended more after its pause"
+        if campaign_id != doomed or step != pauses // 2:
+            campaigns.resume(site.courier, site.tenant_id, campaign_id)
+    assert landed >= pauses // 4, f"only {landed} pauses found something to pause"
+    live = [each for each in audiences if each != doomed]
+    site.finish(*live)
+    wait_for("nothing is under way", lambda: not site.items())
+    states = check_invariants(site, audiences, uncertain=0)
+    assert states["cancelled"], "the cancellation came too late to cancel anybody"
+    for worker in workers:
+        worker.stop()
+
+
+def cursors(site: Site, campaign_id: int) -> list[tuple[int, int]]:
+    """Return what is intended of a campaign: the cursor of each send item."""
+    message_id = site.campaign(campaign_id).message_id
+    return [
+        (int(item), int(cursor))
+        for item, cursor in site.rows(
+            f"SELECT id, cursor FROM work WHERE topic = 'send' AND subject_id = {message_id}"
+            " AND state <> 'done' ORDER BY id"
+        )
+    ]
+
+
+def idle(site: Site, audiences: dict[int, list[str]]) -> bool:
+    """Nothing else is being sent, so waiting for it is in vain."""
+    return not any(site.campaign(each).status == "sending" for each in audiences)
+
+
+def test_r13_changes_count_from_their_commit_on_and_the_content_stays_frozen(sites: Sites) -> None:
+    site = sites(PACED, options=ServerOptions(keep="whole"))
+    list_id, addresses = site.people(300)
+    with site.courier.store.begin(site.tenant_id) as unit:
+        template = unit.templates.add(
+            Template(tenant_id=site.tenant_id, name="May", subject="Frozen", text="Dear {{ first_name }}")
+        )
+    campaign_id = site.start(list_id, subject="", text="", template_id=template.id)
+    worker = site.worker()
+    wait_for("a few are sent", lambda: site.sent() >= WINDOW)
+    rows = deliveries_of(site, campaign_id)
+    late = rows[150:]
+    gone, unsubscribed, listed, renamed = (late[n::10] for n in range(4))
+    with site.courier.store.begin(site.tenant_id) as unit:
+        for row in gone:
+            unit.subscribers.remove(row.subscriber_id)
+        for row in unsubscribed:
+            person = unit.subscribers.get(row.subscriber_id)
+            unit.subscribers.save(msgspec.structs.replace(person, status="unsubscribed"))
+        for row in renamed:
+            person = unit.subscribers.get(row.subscriber_id)
+            unit.subscribers.save(msgspec.structs.replace(person, first_name="Zoë"))
+        unit.suppressions.add_many(
+            [Suppression(tenant_id=site.tenant_id, address=row.address) for row in listed]
+        )
+        unit.templates.save(msgspec.structs.replace(template, subject="Changed", text="Changed"))
+    [(cursor,)] = site.rows("SELECT max(cursor) FROM work WHERE topic = 'send'")
+    # a window that was being committed just then may have intended as many again
+    assert cursor + WINDOW < late[0].id, "the changes came too late: they were intended already"
+    with pytest.raises(Conflict), site.courier.store.begin(site.tenant_id) as unit:
+        changed = msgspec.structs.replace(unit.campaigns.get(campaign_id), subject="Changed")
+        campaigns.update(site.courier, unit, changed)
+    site.finish(campaign_id)
+    before = [row.address for row in (*gone, *unsubscribed, *listed)]
+    states = check_invariants(site, {campaign_id: addresses}, uncertain=0, suppressed=before)
+    assert states == {"accepted": 300 - len(before), "suppressed": len(before)}
+    contents = [message.content for message in site.server.received()]
+    assert len(contents) == 300 - len(before)
+    assert all(b"Subject: Frozen" in content and b"Changed" not in content for content in contents)
+    worker.stop()
