@@ -6,6 +6,7 @@ costs a few seconds, and any number of workers is safe.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import secrets
@@ -39,6 +40,7 @@ POLL_SECONDS = 1.0
 """How often a lane looks by itself, notified or not."""
 RETRY_SECONDS = 30.0
 """When a failed background task is tried again."""
+GC_THRESHOLD = 50_000
 UNDER_WAY: tuple[CampaignStatus, ...] = ("preparing", "sending", "paused")
 LEFT_OVER_SECONDS = 30.0
 """How often campaigns are looked for whose last worker died before it could complete them."""
@@ -174,6 +176,10 @@ class Worker:
         self.owner = owner_name(name)
 
     def run(self, stop: Stop) -> None:
+        # Sending makes and drops millions of small values, none of them in cycles: to look for cycles
+        # among what is loaded once costs a sixth of the processor's time.
+        gc.freeze()
+        gc.set_threshold(GC_THRESHOLD)
         lanes: dict[str, Lane] = {  # by notify.TOPICS
             "transactional": SendLane(self.courier, self.owner, stop, "transactional"),
             "broadcast": SendLane(self.courier, self.owner, stop, "broadcast"),

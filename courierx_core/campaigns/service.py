@@ -7,9 +7,10 @@ from datetime import datetime
 
 import msgspec
 
+from courierx_core.audience.model import Audience, MailingList
 from courierx_core.campaigns.model import Campaign, move
 from courierx_core.courier import Courier
-from courierx_core.delivery.model import STATES
+from courierx_core.delivery.model import STATES, DeliveryState
 from courierx_core.errors import Conflict, CourierXError, FieldProblem, InvalidInput, RenderError
 from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Content, Message
@@ -24,6 +25,11 @@ from courierx_core.work import WorkItem
 SNAPSHOT_CHUNK = 10_000
 """Subscribers a snapshot takes in one transaction: about 50 ms of work."""
 NAME_MAX = 255
+CONTENT = (
+    "subject", "body", "html", "text", "from_email", "from_name", "reply_to", "template_id", "transport",
+    "headers", "track_opens", "track_clicks", "unsubscribe",
+)  # fmt: skip
+"""What a clone takes over: everything that decides the message, nothing of its own run."""
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -48,7 +54,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
 
 def create(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Campaign:
     """Save a new draft. Raises InvalidInput with every bad field; a template's error has its line."""
-    _check(courier, unit, campaign)
+    examine(courier, unit, campaign)
     return unit.campaigns.add(campaign)
 
 
@@ -59,11 +65,13 @@ def update(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Campaign:
         raise Conflict(
             f"Campaign {campaign.id} is {stored.status}: what it sends is frozen. Clone it to change it."
         )
-    _check(courier, unit, campaign)
+    examine(courier, unit, campaign)
     return unit.campaigns.save(campaign, was=stored.status)
 
 
-def _check(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
+def examine(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
+    """Raise what `create` and `update` would. A template's trial takes 0.2 s: done in a unit that only
+    reads, before theirs, it keeps no other writer waiting."""
     problems: list[FieldProblem] = []
     if not campaign.name.strip() or len(campaign.name) > NAME_MAX:
         problems.append(FieldProblem("name", "length", f"takes 1 to {NAME_MAX} characters"))
@@ -187,9 +195,8 @@ def start_scheduled(courier: Courier, item: WorkItem) -> None:
     """Task of topic schedule: start the campaign if that is still what its owner wants."""
     with courier.store.begin(item.tenant_id) as unit:
         campaign = unit.campaigns.get(item.subject_id)
-        due = campaign.scheduled_at is not None and campaign.scheduled_at <= courier.runtime.now()
         unit.work.advance(item, cursor=0, done=True)
-    if campaign.status != "scheduled" or not due:
+    if campaign.status != "scheduled":
         return
     try:
         start(courier, item.tenant_id, campaign.id)
@@ -260,6 +267,29 @@ def cancel(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
             unit.deliveries.cancel_open(campaign.message_id)
         unit.work.hold(campaign_id, topics=("schedule",))
         return unit.campaigns.save(cancelled, was=campaign.status)
+
+
+def clone(
+    courier: Courier, tenant_id: int, campaign_id: int, *, only: Sequence[DeliveryState] = (), name: str = ""
+) -> Campaign:
+    """Make a draft with a campaign's content; with `only`, for exactly those whose delivery ended in one
+    of these states. Raises Conflict where nobody's did."""
+    with courier.store.begin(tenant_id) as unit:
+        found = unit.campaigns.get(campaign_id)
+        named = name or f"{found.name} (copy of {found.id})"
+        audience = found.audience
+        if only:
+            people = unit.lists.add(MailingList(tenant_id=tenant_id, name=f"{named}: {', '.join(only)}"))
+            if not unit.lists.subscribe_from(people.id, _message_id(found), only):
+                raise Conflict(f"Campaign {campaign_id} has no delivery that is {' or '.join(only)}.")
+            audience = Audience(list_ids=(people.id,))
+        draft = Campaign(
+            tenant_id=tenant_id,
+            name=named,
+            audience=audience,
+            **{field: getattr(found, field) for field in CONTENT},
+        )
+        return create(courier, unit, draft)
 
 
 def _message_id(campaign: Campaign) -> int:

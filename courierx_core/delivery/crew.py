@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from collections.abc import Sequence
 
 from courierx_core.courier import Courier
+from courierx_core.delivery.breaker import Breaker
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.sender import Sender
 from courierx_core.errors import CourierXError
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Message
 from courierx_core.messages.service import complete_message, pause_message
+from courierx_core.ports.ledger import Outcome
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.delivery")
@@ -26,6 +29,7 @@ class SendCrew:
     def __init__(self, courier: Courier) -> None:
         self.courier = courier
         self._senders: dict[str, Sender] = {}
+        self._breakers: dict[int, Breaker] = {}
         self._compiled: OrderedDict[int, tuple[Message, Compiled]] = OrderedDict()
 
     def open_item(self, item: WorkItem) -> OpenItem | None:
@@ -64,9 +68,17 @@ class SendCrew:
         self.complete(message.tenant_id, message.id)
 
     def complete(self, tenant_id: int, message_id: int) -> None:
+        self._breakers.pop(message_id, None)
         complete_message(self.courier, tenant_id, message_id)
 
+    def judge(self, message: Message, outcomes: Sequence[Outcome]) -> str:
+        """Count for the campaign's breaker; a single message has none."""
+        if message.campaign_id is None:
+            return ""
+        return self._breakers.setdefault(message.id, Breaker()).note(outcomes)
+
     def pause(self, message: Message, reason: str) -> None:
+        self._breakers.pop(message.id, None)
         log.warning("message %s of tenant %s is paused: %s", message.id, message.tenant_id, reason)
         pause_message(self.courier, message, reason)
 

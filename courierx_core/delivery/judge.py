@@ -18,7 +18,7 @@ REPLY_MAX = 500
 """Characters of the far side's words that are kept."""
 
 
-class Attempt(msgspec.Struct, frozen=True):
+class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One delivery under way: `number` is its item's attempt, from 1."""
 
     recipient: Recipient

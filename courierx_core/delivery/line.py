@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from courierx_core.delivery.feed import Feed
@@ -36,6 +37,7 @@ class OpenItem:
         "cursor",
         "id",
         "item",
+        "kept",
         "lost",
         "message",
         "read",
@@ -52,6 +54,8 @@ class OpenItem:
         self.cursor = item.cursor
         """Last id whose intent is committed, or is in the window being committed."""
         self.counts = dict(item.counts)
+        self.kept: tuple[int, Mapping[str, int]] = item.cursor, item.counts
+        """Cursor and counts as the store has them."""
         self.rows: deque[Recipient] = deque()
         """Read, neither intended nor closed."""
         self.read = False
@@ -72,6 +76,14 @@ class OpenItem:
         if before != after:
             self.counts[before] = self.counts.get(before, 0) - 1
             self.counts[after] = self.counts.get(after, 0) + 1
+
+    def lose(self) -> None:
+        """Note that it was taken over, paused or cancelled: its last window moved nothing. A resume may
+        let it be moved again, and then it must not skip what that window did not intend, nor count twice
+        what the store has counted itself."""
+        self.lost = True
+        self.rows.clear()
+        self.cursor, self.counts = self.kept[0], dict(self.kept[1])
 
     def move(self, *, give_back: bool, delay_seconds: float) -> ItemMove:
         """Say where the item stands: done, given back (asked for, or lost, and nothing under way), or

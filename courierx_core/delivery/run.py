@@ -11,7 +11,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Protocol
 
 from courierx_core import failpoints
@@ -22,7 +22,7 @@ from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Message
-from courierx_core.ports.ledger import ItemMove, Ledger, WindowAnswer
+from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, WindowAnswer
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Accepted, Deferred, Envelope, Stream, TransportDown
 from courierx_core.work import WorkItem
@@ -60,8 +60,11 @@ class Crew(Protocol):
     def item_done(self, message: Message) -> None:
         """Complete the message, if that was its last item."""
 
+    def judge(self, message: Message, outcomes: Sequence[Outcome]) -> str:
+        """Count what became of the message's deliveries; return why it must pause, or ''."""
+
     def pause(self, message: Message, reason: str) -> None:
-        """Hold the message: its transport refused our side."""
+        """Hold the message: its transport refused our side, or it mostly fails."""
 
 
 class Batch:
@@ -264,9 +267,17 @@ class SendRun:
         self._fill(batch, answer)
         if self.courier.hooks.has_after_send and batch.verdicts:
             self.courier.hooks.after_send([verdict.outcome for verdict in batch.verdicts])
-        refused = {v.outcome.message_id: v for v in batch.verdicts if v.pause}
-        for verdict in refused.values():
-            self.crew.pause(batch.items[verdict.outcome.item_id].message, verdict.pause)
+        self._pause(batch)
+
+    def _pause(self, batch: Batch) -> None:
+        """Pause the messages whose transport refused our side, or which mostly fail."""
+        reasons = {v.outcome.message_id: v.pause for v in batch.verdicts if v.pause}
+        for message in {item.message.id: item.message for item in batch.items.values()}.values():
+            reason = reasons.get(message.id) or self.crew.judge(
+                message, [v.outcome for v in batch.verdicts if v.outcome.message_id == message.id]
+            )
+            if reason:
+                self.crew.pause(message, reason)
 
     def _move(self, item: OpenItem) -> ItemMove:
         line = self._lines[item.message.transport]
@@ -298,9 +309,10 @@ class SendRun:
             return answer
 
     def _moved(self, move: ItemMove, item: OpenItem, answer: WindowAnswer) -> None:
-        if move.id not in answer.held_on:
-            item.lost = True
-            item.rows.clear()
+        if move.id in answer.held_on:
+            item.kept = move.cursor, move.counts
+        else:
+            item.lose()
         if move.state == "leased":
             return
         self._items.pop(item.id, None)

@@ -63,7 +63,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: datetime | None = None
 
 
-class Recipient(msgspec.Struct, frozen=True):
+class Recipient(msgspec.Struct, frozen=True, gc=False):
     """One delivery as the renderer sees it: who it is for, and what may differ between people."""
 
     id: int

@@ -17,7 +17,7 @@ from courierx_core.ports.transport import Stream
 from courierx_core.work import Topic, WorkItem
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, frozen=True, gc=False):
     """What became of one delivery under one item's attempt.
 
     `state` may be the open state it had ("queued" or "deferred"): put back, nothing was spent. Applied
@@ -132,7 +132,8 @@ class Ledger(Protocol):
         evidence has moved meanwhile were counted where they moved), the item's epoch rises, and it is ready
         again (a held one stays held without a lease; an exhausted one is done)."""
 
-    def next_due(self, *, topics: Sequence[Topic]) -> float | None:
-        """Seconds until the earliest ready item is due (0 when one is); None when there is none."""
+    def next_due(self, *, topics: Sequence[Topic], stream: Stream | None = None) -> float | None:
+        """Seconds until the earliest ready item of these topics, and of `stream` if given, is due (0 when
+        one is); None when there is none."""
 
     def close(self) -> None: ...

@@ -86,6 +86,9 @@ class Lists(Protocol):
     def subscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
         """Put people on a list; who unsubscribed from it stays off. Returns how many were added."""
 
+    def subscribe_from(self, list_id: int, message_id: int, states: Sequence[DeliveryState]) -> int:
+        """Put the subscribers whose delivery of a message is in one of `states` on a list, as a set."""
+
     def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int: ...
 
 
@@ -203,6 +206,15 @@ class Work(Protocol):
     def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
         """Resume: held items are ready again, or leased still where a lease is open (its owner gives it
         back, or the sweep takes it)."""
+
+    def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
+        """Hold every ready or leased item of these topics, noting why. Returns how many."""
+
+    def unhold_all(self, why: str) -> int:
+        """Let go of what `hold_all` holds for that reason, as `unhold` does. Returns how many."""
+
+    def held_for(self, why: str) -> Sequence[tuple[Topic, int]]:
+        """Return the topics and subjects of what `hold_all` holds for that reason."""
 
     def advance(
         self,

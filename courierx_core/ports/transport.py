@@ -86,7 +86,7 @@ class Envelope(ABC):
         """Return the same message as parts."""
 
 
-class Accepted(msgspec.Struct, frozen=True):
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """Handed over for good."""
 
     id: int
@@ -94,7 +94,7 @@ class Accepted(msgspec.Struct, frozen=True):
     reply: str = ""
 
 
-class Deferred(msgspec.Struct, frozen=True):
+class Deferred(msgspec.Struct, frozen=True, gc=False):
     """Definitely not taken, may be later. Scope "transport" costs the recipient no attempt."""
 
     id: int
@@ -106,7 +106,7 @@ class Deferred(msgspec.Struct, frozen=True):
     """Seconds."""
 
 
-class Refused(msgspec.Struct, frozen=True):
+class Refused(msgspec.Struct, frozen=True, gc=False):
     """Definitely not taken. Scope "recipient" bounces it, "message" rejects it; "sender" and
     "transport" put it back and pause the transport."""
 
@@ -116,7 +116,7 @@ class Refused(msgspec.Struct, frozen=True):
     status: str | None = None
 
 
-class Uncertain(msgspec.Struct, frozen=True):
+class Uncertain(msgspec.Struct, frozen=True, gc=False):
     """Handed over, and the answer was lost: nobody knows. `stage` is how far the conversation was."""
 
     id: int

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from courierx_core.testing.envelopes import FakeEnvelope
     from courierx_core.testing.feedback import FeedbackContract
     from courierx_core.testing.http import HttpPeer
+    from courierx_core.testing.ledger import LedgerContract
     from courierx_core.testing.limiter import LimiterContract
     from courierx_core.testing.queue import QueueContract
     from courierx_core.testing.script import Rule, Script
@@ -28,6 +29,7 @@ _PARTS = {
     "FakeEnvelope": "envelopes",
     "FeedbackContract": "feedback",
     "HttpPeer": "http",
+    "LedgerContract": "ledger",
     "LimiterContract": "limiter",
     "QueueContract": "queue",
     "ReceivedMessage": "spool",
@@ -41,9 +43,9 @@ _PARTS = {
 }
 
 __all__ = [
-    "Certificate", "FakeEnvelope", "FeedbackContract", "HttpPeer", "LimiterContract", "QueueContract",
-    "ReceivedMessage", "Rule", "Script", "ServerOptions", "SmtpServer", "StoreContract",
-    "TransportContract", "make_certificate",
+    "Certificate", "FakeEnvelope", "FeedbackContract", "HttpPeer", "LedgerContract", "LimiterContract",
+    "QueueContract", "ReceivedMessage", "Rule", "Script", "ServerOptions", "SmtpServer",
+    "StoreContract", "TransportContract", "make_certificate",
 ]  # fmt: skip
 
 

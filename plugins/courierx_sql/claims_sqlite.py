@@ -106,11 +106,11 @@ def renew(connection: sqlite3.Connection, owner: str, lease_seconds: float) -> f
     return frozenset(number for (number,) in rows)
 
 
-def next_due(connection: sqlite3.Connection, topics: Sequence[Topic]) -> float | None:
+def next_due(connection: sqlite3.Connection, topics: Sequence[Topic], stream: Stream | None) -> float | None:
     waits = [
         seconds
-        for stream in _STREAMS
-        for (seconds,) in connection.execute(_NEXT, {"stream": stream, "topics": _json(topics)})
+        for each in ([stream] if stream else _STREAMS)
+        for (seconds,) in connection.execute(_NEXT, {"stream": each, "topics": _json(topics)})
         if seconds is not None
     ]
     return max(min(waits), 0.0) if waits else None

@@ -15,7 +15,7 @@ from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, Retry, Swept, 
 from courierx_core.ports.transport import Stream
 from courierx_core.work import Topic, WorkItem
 from courierx_sql import ledger_statements as sql
-from courierx_sql.arrays import int8s, register, texts
+from courierx_sql.arrays import Texts, int8s, register, texts
 
 _ITEM = WorkItem.__struct_fields__
 _OUTCOME = len(Outcome.__struct_fields__)
@@ -59,10 +59,8 @@ class PostgresLedger(Ledger):
         stream: Stream | None = None,
         subject_id: int | None = None,
     ) -> list[WorkItem]:
-        streams = [stream] if stream else ["transactional", "broadcast"]
-        rows = self._above(
-            sql.CLAIM, (owner, texts(streams), texts(topics), subject_id, limit, float(lease_seconds))
-        )
+        values = (owner, _streams(stream), texts(topics), subject_id, limit, float(lease_seconds))
+        rows = self._above(sql.CLAIM, values)
         return [_item(row) for row in rows]
 
     def renew(self, owner: str, *, lease_seconds: float) -> frozenset[int]:
@@ -85,7 +83,7 @@ class PostgresLedger(Ledger):
                 limit,
             ),
         )
-        return [Recipient(*row[:7], row[7] or {}, row[8]) for row in rows]
+        return [Recipient(*row) for row in rows]
 
     def window(
         self,
@@ -123,8 +121,8 @@ class PostgresLedger(Ledger):
             swept += [Swept(*row) for row in rows]
         return swept
 
-    def next_due(self, *, topics: Sequence[Topic]) -> float | None:
-        rows = self._above(sql.NEXT_DUE, (texts(topics),))
+    def next_due(self, *, topics: Sequence[Topic], stream: Stream | None = None) -> float | None:
+        rows = self._above(sql.NEXT_DUE, (_streams(stream), texts(topics)))
         return None if rows[0][0] is None else float(rows[0][0])
 
     def close(self) -> None:
@@ -167,6 +165,10 @@ class PostgresLedger(Ledger):
             set_json_loads(msgspec.json.decode, connection)
             self._connection = connection
         return self._connection
+
+
+def _streams(stream: Stream | None) -> Texts:
+    return texts([stream] if stream else ["transactional", "broadcast"])
 
 
 def _item(row: tuple[Any, ...]) -> WorkItem:

@@ -134,9 +134,9 @@ class SqliteLedger:
         with self._transaction():
             return sweeps_sqlite.sweep(self._connection, limit)
 
-    def next_due(self, *, topics: Sequence[Topic]) -> float | None:
+    def next_due(self, *, topics: Sequence[Topic], stream: Stream | None = None) -> float | None:
         with self._translated():
-            return claims_sqlite.next_due(self._connection, topics)
+            return claims_sqlite.next_due(self._connection, topics, stream)
 
     def close(self) -> None:
         self._connection.close()

@@ -80,15 +80,15 @@ RETURNING id
 
 NEXT_DUE = """
 WITH RECURSIVE heads AS (
-    SELECT head.* FROM unnest('{transactional,broadcast}'::text[]) AS s(stream) CROSS JOIN LATERAL (
+    SELECT head.* FROM unnest($1::text[]) AS s(stream) CROSS JOIN LATERAL (
         SELECT w.stream, w.tenant_id, w.due_at FROM work w
-         WHERE w.state = 'ready' AND w.stream = s.stream AND w.topic = ANY($1::text[])
+         WHERE w.state = 'ready' AND w.stream = s.stream AND w.topic = ANY($2::text[])
          ORDER BY w.tenant_id, w.due_at, w.id LIMIT 1) AS head
     UNION ALL
     SELECT head.* FROM heads h CROSS JOIN LATERAL (
         SELECT w.stream, w.tenant_id, w.due_at FROM work w
          WHERE w.state = 'ready' AND w.stream = h.stream AND w.tenant_id > h.tenant_id
-           AND w.topic = ANY($1::text[])
+           AND w.topic = ANY($2::text[])
          ORDER BY w.tenant_id, w.due_at, w.id LIMIT 1) AS head
 )
 SELECT greatest(extract(epoch FROM min(due_at) - now())::float8, 0) FROM heads
@@ -97,8 +97,8 @@ SELECT greatest(extract(epoch FROM min(due_at) - now())::float8, 0) FROM heads
 
 def _cause(stream: str) -> str:
     """Say why `d` (a delivery, with its subscriber `s`, if any) may not be mailed; '' when it may. A
-    tenant's suppression comes before the platform's, both before the person's own status; an
-    unsubscribe stops broadcast mail only."""
+    tenant's suppression comes before the platform's, both before the person's own status. An unsubscribe
+    stops broadcast mail only, and so does being deleted."""
 
     def listed(owner: str) -> str:
         return f"""(SELECT p.cause FROM suppressions p
@@ -109,13 +109,14 @@ def _cause(stream: str) -> str:
     return f"""coalesce({listed("$1::int8")}, {listed("0")},
         CASE s.status WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint'
                       WHEN 'unsubscribed' THEN CASE {stream} WHEN 'broadcast' THEN 'unsubscribe' END END,
+        CASE WHEN {stream} = 'broadcast' AND d.subscriber_id IS NOT NULL AND s.id IS NULL THEN 'deleted' END,
         '')"""
 
 
 def _read(covers: str) -> str:
     return f"""
 SELECT d.id, d.message_id, d.address, d.state, d.tries, coalesce(s.first_name, ''),
-       coalesce(s.last_name, ''), s.attributes, {_cause("$6::text")}
+       coalesce(s.last_name, ''), coalesce(s.attributes, '{{}}'), {_cause("$6::text")}
   FROM deliveries d LEFT JOIN subscribers s ON s.tenant_id = $1::int8 AND s.id = d.subscriber_id
  WHERE d.tenant_id = $1::int8 AND d.message_id = $2::int8 AND d.id > $3::int8 AND {covers}
    AND d.attempt < $5::int8 AND d.state IN ('queued', 'deferred')
@@ -167,8 +168,9 @@ WITH moves AS MATERIALIZED (
     RETURNING o.id, o.item, o.message, o.before, o.state
 ), rest AS MATERIALIZED (
     SELECT o.*, d.state AS was, d.attempt AS had,
-           d.state = 'uncertain' OR (d.state IN ('queued', 'deferred')
-               AND (d.attempt < o.attempt OR o.state = 'accepted')) AS takes
+           CASE WHEN o.state = 'accepted' THEN d.state IN ('queued', 'deferred', 'uncertain')
+                WHEN d.state = 'uncertain' THEN o.state <> 'uncertain' AND d.attempt <= o.attempt
+                ELSE d.state IN ('queued', 'deferred') AND d.attempt < o.attempt END AS takes
       FROM outcomes o JOIN deliveries d ON d.tenant_id = $1::int8 AND d.id = o.id
      WHERE o.id NOT IN (SELECT id FROM applied)
        FOR UPDATE OF d
@@ -179,6 +181,9 @@ WITH moves AS MATERIALIZED (
            sent_at = CASE o.state WHEN 'accepted' THEN now() ELSE d.sent_at END
       FROM rest o WHERE d.tenant_id = $1::int8 AND d.id = o.id AND o.takes
     RETURNING d.id
+), resolved AS (
+    UPDATE deliveries d SET attempt = o.attempt
+      FROM rest o WHERE d.tenant_id = $1::int8 AND d.id = o.id AND NOT o.takes AND o.had < o.attempt
 ), corrections AS (
     SELECT o.message, c.kind, c.n FROM applied o
      CROSS JOIN LATERAL (VALUES (o.before, -1), (o.state, 1)) AS c(kind, n)
@@ -188,10 +193,10 @@ WITH moves AS MATERIALIZED (
      CROSS JOIN LATERAL (VALUES (o.was, -1), (o.state, 1)) AS c(kind, n)
      WHERE o.takes
     UNION ALL
-    -- taken back, unless the row says that this very outcome was recorded before
+    -- taken back, unless the row says that this very outcome was seen before
     SELECT o.message, c.kind, c.n FROM rest o
      CROSS JOIN LATERAL (VALUES (o.before, 1), (o.state, -1)) AS c(kind, n)
-     WHERE (o.takes OR o.had < o.attempt) AND o.item IN (SELECT id FROM kept)
+     WHERE o.had < o.attempt AND o.item IN (SELECT id FROM kept)
 ), counted AS (
     INSERT INTO message_counters (tenant_id, message_id, kind, n)
     SELECT $1::int8, message, kind, sum(n) FROM corrections

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Row
+from sqlalchemy import Connection
 
 from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber
 from courierx_core.messages.model import Message
@@ -30,12 +30,12 @@ def bind_platform(connection: Connection) -> None:
 
 def owner_of(connection: Connection, table: str, object_id: int) -> int | None:
     values = {"name": table, "id": object_id}
-    found = _one(connection, "SELECT courierx_owner_of(%(name)s, %(id)s)", values)[0]
+    found = connection.exec_driver_sql("SELECT courierx_owner_of(%(name)s, %(id)s)", values).scalar_one()
     return None if found is None else int(found)
 
 
 def reserve(connection: Connection, name: str, n: int) -> int:
-    return int(_one(connection, "SELECT courierx_reserve(%(name)s, %(n)s)", {"name": name, "n": n})[0])
+    return _counts(connection, "SELECT courierx_reserve(%(name)s, %(n)s)", {"name": name, "n": n})[0]
 
 
 def import_rows(
@@ -59,7 +59,7 @@ def import_rows(
             attributes = msgspec.json.encode(person.attributes).decode()
             copy.write_row((id_, person.email, person.first_name, person.last_name, attributes))
     insert = _IMPORT.format(conflict=_MERGE if update else "NOTHING")
-    imported, updated = _one(connection, insert, {"tenant": tenant_id})
+    imported, updated = _counts(connection, insert, {"tenant": tenant_id})
     if list_id is not None:
         connection.exec_driver_sql(_IMPORT_LIST, {"tenant": tenant_id, "list": list_id})
     repeated = len(rows) - len(people)
@@ -139,7 +139,7 @@ def snapshot(
         "limit": limit,
         "size": SEND_ITEM_MAX,
     }
-    seen, cursor, queued, suppressed = _one(connection, statement, values)
+    seen, cursor, queued, suppressed = _counts(connection, statement, values)
     counts = {state: n for state, n in (("queued", queued), ("suppressed", suppressed)) if n}
     return SnapshotStep(cursor=cursor if seen else after, more=seen == limit, counts=counts)
 
@@ -221,5 +221,5 @@ SELECT (SELECT count(*) FROM chosen), (SELECT max(id) FROM chosen),
 """
 
 
-def _one(connection: Connection, statement: str, values: Mapping[str, Any]) -> Row[Any]:
-    return connection.exec_driver_sql(statement, dict(values)).one()
+def _counts(connection: Connection, statement: str, values: Mapping[str, Any]) -> tuple[int, ...]:
+    return tuple(connection.exec_driver_sql(statement, dict(values)).one())

@@ -28,9 +28,11 @@ class Settlement(msgspec.Struct, frozen=True):
 def settle(state: DeliveryState, attempt: int, outcome: Outcome, *, held: bool) -> Settlement:
     """Decide on a row in `state` with `attempt`. `held`: the caller holds the outcome's item."""
     resolved = max(attempt, outcome.attempt)
+    # a late answer, even to an item that is held again, belongs to a lease that was lost
+    counted = held and attempt < outcome.attempt
     if _takes(state, attempt, outcome):
-        return Settlement(True, resolved, moved({}, state, outcome.before if held else outcome.state))
-    if held and attempt < outcome.attempt:
+        return Settlement(True, resolved, moved({}, state, outcome.before if counted else outcome.state))
+    if counted:
         # somebody has moved the row and counted that, so what the item says of it is taken back; from
         # now on the row is resolved, and a repeat takes nothing back a second time
         return Settlement(False, resolved, moved({}, outcome.state, outcome.before))

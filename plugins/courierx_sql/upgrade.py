@@ -40,6 +40,7 @@ def upgrade(engine: Engine) -> None:
 def revision(engine: Engine) -> str:
     """Return the database's revision; '' when it has no schema."""
     with engine.connect() as connection:
+        connection.execution_options(courierx_write=False)  # a reader waits for nobody on SQLite
         if not inspect(connection).has_table(VERSION_TABLE):
             return ""
         return str(connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar() or "")

@@ -68,15 +68,14 @@ def _books_of(site: Site, campaign_id: int, addresses: Collection[str]) -> dict[
     assert totals == counted, f"I5: campaign {campaign_id}'s counters say {totals}, its rows {counted}"
     assert sum(totals.values()) == len(addresses), f"I1: {totals} are not {len(addresses)} people"
     open_rows = [row for row in rows if row.state in OPEN]
+    if campaign.status == "cancelled":
+        assert not open_rows, f"I7: cancelled, and {len(open_rows)} rows are open: {_some(open_rows)}"
+        return {send_id(site, row): row for row in rows}
     over = not open_items and not open_rows
-    assert (completed_at is not None) == over, (
-        f"I7: campaign {campaign_id}'s message is {'' if completed_at else 'not '}completed with"
-        f" {open_items} open items and {len(open_rows)} open rows: {_some(open_rows)}"
-    )
-    assert (campaign.status == "completed") == over or campaign.status == "cancelled", (
-        f"I7: campaign {campaign_id} is {campaign.status} with {open_items} open items and"
-        f" {len(open_rows)} open rows"
-    )
+    told = f"with {open_items} open items and {len(open_rows)} open rows: {_some(open_rows)}"
+    completed = "completed" if completed_at else "not completed"
+    assert (completed_at is not None) == over, f"I7: campaign {campaign_id}'s message is {completed} {told}"
+    assert (campaign.status == "completed") == over, f"I7: campaign {campaign_id} is {campaign.status} {told}"
     return {send_id(site, row): row for row in rows}
 
 

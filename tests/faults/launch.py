@@ -49,22 +49,39 @@ def clock(value: str) -> None:
 
 
 def kill_at_statement(value: str) -> None:
-    """SIGKILL instead of the nth SQL statement of the process."""
+    """SIGKILL instead of the nth SQL statement of the process that changes anything."""
     from sqlalchemy import Engine, event
 
     left = int(value)
 
-    def count(*_: object) -> None:
+    def count(_connection: object, _cursor: object, sql: str, *_: object) -> None:
         nonlocal left
-        left -= 1
+        left -= changes(sql)
         if not left:
             die()
 
     event.listen(Engine, "before_cursor_execute", count)
 
 
+def changes(sql: str) -> bool:
+    """Tell whether a statement may change the schema or a row."""
+    return not sql.lstrip().upper().startswith(("SELECT", "PRAGMA", "SHOW"))
+
+
+def tell_peak(value: str) -> None:
+    """Write the most memory the process ever held, in KB, into a file as it ends."""
+    import atexit
+    import resource
+    from pathlib import Path
+
+    def tell() -> None:
+        Path(value).write_text(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+
+    atexit.register(tell)
+
+
 BENDS: dict[str, Callable[[str], None]] = {
-    bend.__name__: bend for bend in (snapshot_chunk, kill_at_notify, clock, kill_at_statement)
+    bend.__name__: bend for bend in (snapshot_chunk, kill_at_notify, clock, kill_at_statement, tell_peak)
 }
 
 

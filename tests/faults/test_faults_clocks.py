@@ -43,8 +43,8 @@ def test_r08_a_schedule_is_kept_by_the_databases_clock(sites: Sites, ahead: int)
 
 def test_r09_two_schedulers_start_each_of_a_hundred_campaigns_once(sites: Sites) -> None:
     site = sites()
+    due = schedule(site, 100, seconds=5.0)
     workers = [site.worker(), site.worker()]
-    due = schedule(site, 100, seconds=4.0)
     site.finish(*due)
     states = check_invariants(site, due, uncertain=0)
     assert states == {"accepted": len(due)}

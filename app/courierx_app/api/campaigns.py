@@ -57,8 +57,10 @@ class CampaignController(Controller):
         tenant_id = caller.tenant(data.tenant_id)
 
         def make() -> CampaignAnswer:
-            with courier.store.begin(tenant_id) as unit:
+            with courier.store.begin(tenant_id, write=False) as unit:
                 unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+                service.examine(courier, unit, campaign_of(unit, data))
+            with courier.store.begin(tenant_id) as unit:
                 return shown(service.create(courier, unit, campaign_of(unit, data)))
 
         return once(request, courier, tenant_id, data, make)
@@ -95,6 +97,8 @@ class CampaignController(Controller):
     ) -> CampaignAnswer:
         """Change a draft, or move a campaign to a `status` that it may go to from where it is."""
         tenant_id = _tenant(courier, caller, campaign_id)
+        with courier.store.begin(tenant_id, write=False) as unit:
+            service.examine(courier, unit, changed(unit, unit.campaigns.get(campaign_id), data))
         with courier.store.begin(tenant_id) as unit:
             campaign = unit.campaigns.get(campaign_id)
             wanted = changed(unit, campaign, data)

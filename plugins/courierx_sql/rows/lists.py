@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import literal
+from sqlalchemy import Select, literal
 
 from courierx_core.audience.model import MailingList
+from courierx_core.delivery.model import DeliveryState
 from courierx_core.errors import Conflict, NotFound
 from courierx_sql.clock import now
 from courierx_sql.rows.slice import Slice
-from courierx_sql.tables import lists, subscribers, subscriptions
+from courierx_sql.tables import deliveries, lists, subscribers, subscriptions
 
 
 class ListRows(Slice[MailingList]):
@@ -42,14 +44,23 @@ class ListRows(Slice[MailingList]):
             literal("subscribed"),
             now(),
         ).where(subscribers.c.id.in_(subscriber_ids))
-        statement = (
-            self._tenant.insert_from(
-                subscriptions, ["tenant_id", "list_id", "subscriber_id", "status", "updated_at"], people
-            )
-            .on_conflict_do_nothing()
-            .returning(subscriptions.c.subscriber_id)
+        return self._put(people)
+
+    def subscribe_from(self, list_id: int, message_id: int, states: Sequence[DeliveryState]) -> int:
+        self.get(list_id)
+        people = self._tenant.select(
+            deliveries,
+            literal(self._tenant.tenant_id),
+            literal(list_id),
+            deliveries.c.subscriber_id,
+            literal("subscribed"),
+            now(),
+        ).where(
+            deliveries.c.message_id == message_id,
+            deliveries.c.state.in_(states),
+            deliveries.c.subscriber_id.is_not(None),
         )
-        return len(self._tenant.execute(statement).all())
+        return self._put(people)
 
     def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
         self.get(list_id)
@@ -64,6 +75,16 @@ class ListRows(Slice[MailingList]):
             .values(status="unsubscribed", updated_at=now())
         )
         return self._tenant.execute(statement).rowcount
+
+    def _put(self, people: Select[Any]) -> int:
+        statement = (
+            self._tenant.insert_from(
+                subscriptions, ["tenant_id", "list_id", "subscriber_id", "status", "updated_at"], people
+            )
+            .on_conflict_do_nothing()
+            .returning(subscriptions.c.subscriber_id)
+        )
+        return len(self._tenant.execute(statement).all())
 
     def _check_people(self, subscriber_ids: Sequence[int]) -> None:
         statement = self._tenant.select(subscribers, subscribers.c.id).where(

@@ -1,0 +1,32 @@
+"""Use cases of deliveries: a person settles what nobody can know."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from courierx_core.courier import Courier
+from courierx_core.errors import InvalidInput
+from courierx_core.notify import notify
+
+
+def resend(courier: Courier, tenant_id: int, delivery_ids: Sequence[int]) -> Sequence[int]:
+    """Queue exactly these deliveries again; return them. Those whose mail may have arrived (uncertain) or
+    failed may be asked for. Raises NotFound, or InvalidInput naming each that is in another state."""
+    wanted = sorted(set(delivery_ids))
+    with courier.store.begin(tenant_id) as unit:
+        found = [unit.deliveries.get(delivery_id) for delivery_id in wanted]
+        for delivery in found:
+            if delivery.state not in ("uncertain", "failed"):
+                raise InvalidInput.of(
+                    "delivery_ids", "state", f"delivery {delivery.id} is {delivery.state}, so it stays so"
+                )
+        by_message: dict[int, list[int]] = {}
+        for delivery in found:
+            by_message.setdefault(delivery.message_id, []).append(delivery.id)
+        moved = [
+            i for message_id, ids in by_message.items() for i in unit.deliveries.requeue(message_id, ids)
+        ]
+        streams = {unit.messages.get(message_id).stream for message_id in by_message}
+    for stream in streams:
+        notify(courier, stream)
+    return moved

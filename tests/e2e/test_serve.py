@@ -1,0 +1,204 @@
+"""`courierx serve` as people run it: an empty folder, two child processes, and every way to end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+PATIENCE_SECONDS = 40.0
+
+
+class Serving:
+    """A running `courierx serve`, and what it has said so far."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("COURIERX_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "courierx_app.cli", "serve", "--port", "0", *options],
+            cwd=folder,
+            env={**environ, "ENVIRONMENT": "development"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self.said: list[str] = []
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as lines:
+            for line in lines:
+                self.said.append(line.rstrip())
+
+    def word_after(self, mark: str) -> str:
+        """Wait for a line that begins with `mark`; return the word behind it."""
+        lines = until(lambda: [line for line in self.said if line.startswith(mark)], self.said)
+        return str(lines[0]).removeprefix(mark).split()[0]
+
+    @property
+    def url(self) -> str:
+        return self.word_after("CourierX listens on ")
+
+    def child(self, word: str, *, other_than: int = 0) -> psutil.Process:
+        """Wait for the living child whose command line holds `word`."""
+
+        def look() -> psutil.Process | None:
+            return next(
+                (each for each in self.children() if word in line_of(each) and each.pid != other_than), None
+            )
+
+        found: psutil.Process = until(look, self.said)
+        return found
+
+    def children(self) -> list[psutil.Process]:
+        try:
+            return psutil.Process(self.process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
+    def answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.url}/health", timeout=5).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+def line_of(process: psutil.Process) -> str:
+    """Return a process's command line; '' once it has ended, reaped or not."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
+
+
+def until(look: Callable[[], Any], shown: object = "") -> Any:
+    """Look until there is something; fail after PATIENCE_SECONDS."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not (found := look()):
+        assert time.monotonic() < deadline, f"nothing came: {shown}"
+        time.sleep(0.05)
+    return found
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
+    running: list[Serving] = []
+
+    def start(*options: str) -> Serving:
+        running.append(Serving(tmp_path, *options))
+        return running[-1]
+
+    yield start
+    for each in running:
+        if each.process.poll() is None:
+            each.process.terminate()
+        each.process.wait(PATIENCE_SECONDS)
+
+
+def test_an_empty_folder_sends_a_campaign_and_stops_when_told(
+    serve: Callable[..., Serving], tmp_path: Path
+) -> None:
+    running = serve()
+    key = running.word_after("Platform key, shown this once: ")
+    assert (tmp_path / "courierx.db").exists()
+    assert (tmp_path / "courierx.key").stat().st_mode & 0o777 == 0o600
+    until(running.answers)
+    with httpx.Client(base_url=running.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        assert client.get("/me").json()["platform"] is True
+        tenant = client.post("/tenants/", json={"name": "Acme", "contact_email": "post@acme.example"}).json()
+        rows = "email\n" + "".join(f"p{number}@x.example\n" for number in range(25))
+        body = {"tenant_id": tenant["id"], "csv_text": rows}
+        assert client.post("/subscribers/bulk-import", json=body).json()["imported"] == 25
+        stop = {"tenant_id": tenant["id"], "email": "p3@x.example"}
+        assert client.post("/suppression/", json=stop).status_code == 201
+        draft = {"name": "May", "subject": "Hi", "body": "Hello", "from_email": "news@acme.example"}
+        made = client.post("/campaigns/", json={"tenant_id": tenant["id"], **draft}).json()
+        path = f"/campaigns/{made['id']}"
+        assert client.post(f"{path}/send-now").json() == {"enqueued": 25, "status": "sending"}
+        until(lambda: client.get(path).json()["status"] == "completed", running.said)
+        report = client.get(f"{path}/report").json()
+    assert report["states"] == {"accepted": 24, "suppressed": 1}
+    assert report["audience"] == 25
+    children = running.children()
+    assert len(children) == 2
+    running.process.send_signal(signal.SIGTERM)
+    assert running.process.wait(PATIENCE_SECONDS) == 0
+    assert not any(line_of(each) for each in children)
+
+
+def test_the_key_is_shown_once(serve: Callable[..., Serving]) -> None:
+    first = serve()
+    assert first.word_after("Platform key, shown this once: ").startswith("cx_1_")
+    until(first.answers)
+    first.process.send_signal(signal.SIGINT)
+    assert first.process.wait(PATIENCE_SECONDS) == 0
+    again = serve("--no-worker")
+    until(again.answers)
+    assert not [line for line in again.said if "cx_" in line]
+    assert len(again.children()) == 1
+
+
+@pytest.mark.parametrize("word", ["api_process", "worker"])
+def test_a_child_that_dies_is_started_again(serve: Callable[..., Serving], word: str) -> None:
+    running = serve("--dev")
+    until(running.answers)
+    before = running.child(word)
+    before.kill()
+    assert running.child(word, other_than=before.pid)
+    until(running.answers)
+    assert [line for line in running.said if "is started again" in line]
+
+
+def test_the_children_do_not_outlive_a_supervisor_that_is_killed(serve: Callable[..., Serving]) -> None:
+    running = serve("--dev")
+    until(running.answers)
+    children = [running.child("api_process"), running.child("worker")]
+    running.process.kill()
+    until(lambda: not any(line_of(each) for each in children))
+
+
+def test_a_port_in_use_is_one_clear_line(serve: Callable[..., Serving], tmp_path: Path) -> None:
+    running = serve("--dev")
+    port = running.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "courierx_app.cli", "serve", "--port", port]
+    other = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert other.returncode == 1
+    assert other.stderr == f"courierx: Port {port} of 127.0.0.1 is in use; choose another with --port.\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "environ", "said"),
+    [
+        (("--dev", "--host", "0.0.0.0"), {}, "it binds loopback only"),
+        (("--dev",), {"ENVIRONMENT": "production"}, "refuses to start with ENVIRONMENT=production"),
+        ((), {"ENVIRONMENT": "production", "ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS: got '*'"),
+        ((), {"ENVIRONMENT": "production"}, "COURIERX_SECRET_KEY is not set"),
+    ],
+)
+def test_what_is_unsafe_does_not_start(
+    tmp_path: Path, options: tuple[str, ...], environ: dict[str, str], said: str
+) -> None:
+    command = [sys.executable, "-m", "courierx_app.cli", "serve", "--port", "0", *options]
+    answer = subprocess.run(
+        command,
+        cwd=tmp_path,
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert answer.returncode == 1
+    assert said in answer.stderr
+    assert "Traceback" not in answer.stderr

@@ -1,0 +1,117 @@
+"""R25: kill -9 in each migration; a second run succeeds and no row is lost."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+from typing import Any
+
+import alembic.command
+import pytest
+from sqlalchemy import Engine, event
+
+from courierx_core.ports.driver import Runtime, Secret
+from courierx_migrations import HEAD
+from courierx_sql.postgresql import PostgresStore
+from courierx_sql.sqlite import SqliteStore
+from tests.faults.launch import changes
+from tests.faults.process import Process
+from tests.faults.site import SECRET, StoreName
+from tests.servers import OWNER, Postgres
+
+
+@pytest.fixture
+def databases(request: pytest.FixtureRequest, store_name: StoreName, tmp_path: Path) -> Iterator[list[str]]:
+    """URLs of four empty databases, as the migrations' role."""
+    with ExitStack() as stack:
+        if store_name == "sqlite":
+            yield [f"sqlite:///{tmp_path}/{number}.db" for number in range(4)]
+        else:
+            server: Postgres = request.getfixturevalue("postgres")
+            yield [server.url(stack.enter_context(server.database()), OWNER) for _ in range(4)]
+
+
+def test_r25_a_killed_migration_is_completed_by_the_next_run(
+    databases: list[str],
+    tmp_path: Path,
+    seed: int,
+    chance: random.Random,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    whole, in_first, in_second, with_rows = databases
+    first, second = statements(whole)
+    kill_and_repeat(tmp_path, in_first, chance.randint(1, first))
+    kill_and_repeat(tmp_path, in_second, first + chance.randint(1, second))
+    upgrade(with_rows, monkeypatch, "0001")
+    add_tenant(with_rows)
+    kill_and_repeat(tmp_path, with_rows, chance.randint(1, second), was="0001")
+    with closing(store_of(with_rows)) as store, store.platform() as platform:
+        assert [tenant.name for tenant in platform.tenants.list()] == ["Acme"]
+
+
+def statements(url: str) -> tuple[int, int]:
+    """Count the statements that change anything in the first migration, and in the second."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, sql: str, *_: object) -> None:
+        if changes(sql):
+            seen.append(sql)
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        with closing(store_of(url)) as store:
+            store.upgrade()
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    [born, moved] = [
+        number
+        for number, sql in enumerate(seen, 1)
+        if "courierx_version" in sql and sql.startswith(("INSERT", "UPDATE"))
+    ]
+    return born, moved - born
+
+
+def kill_and_repeat(folder: Path, url: str, nth: int, *, was: str = "") -> None:
+    """Kill `courierx db upgrade` at its nth statement; then run it again, to its end."""
+    environ = {"DATABASE_URL": url, "COURIERX_SECRET_KEY": SECRET}
+    killed = Process(
+        folder / "killed.log",
+        folder,
+        {**environ, "COURIERX_TEST_BEND": f"kill_at_statement={nth}"},
+        "db",
+        "upgrade",
+    )
+    assert killed.wait() == -9, f"it was not killed at statement {nth}: {killed.words()}"
+    with closing(store_of(url)) as store:
+        assert store.revision() == was, "half a migration was stored"
+    again = Process(folder / "again.log", folder, environ, "db", "upgrade")
+    assert again.wait() == 0, again.words()
+    with closing(store_of(url)) as store:
+        assert store.revision() == HEAD
+
+
+def upgrade(url: str, monkeypatch: pytest.MonkeyPatch, revision: str) -> None:
+    """Bring the schema to a revision of the past."""
+    whole_way = alembic.command.upgrade
+    with monkeypatch.context() as patch, closing(store_of(url)) as store:
+        patch.setattr(alembic.command, "upgrade", lambda config, _head: whole_way(config, revision))
+        store.upgrade()
+        assert store.revision() == revision
+
+
+def add_tenant(url: str) -> None:
+    """Store a row at the first revision, where PostgreSQL has no sequences yet."""
+    with closing(store_of(url)) as store, store.engine.begin() as connection:
+        assert isinstance(store, SqliteStore | PostgresStore)
+        connection.exec_driver_sql(
+            "INSERT INTO tenants (id, name, contact_email, default_from, settings, weight)"
+            " VALUES (1, 'Acme', 'post@acme.example', '', '{}', 1)"
+        )
+
+
+def store_of(url: str) -> Any:
+    if url.startswith("sqlite"):
+        return SqliteStore("sqlite", SqliteStore.Config(url=url), Runtime())
+    return PostgresStore("postgresql", PostgresStore.Config(url=Secret(url)), Runtime())
