@@ -157,7 +157,7 @@ def readme(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Kill, cut and fill things while mail goes out; `-- --seeds 20` tries more of each."""
     install_courierx(session, *group("test"), extras=["all"])
-    pytest(session, "tests/faults", *session.posargs)
+    pytest(session, "-n", "2", "tests/faults", *session.posargs)
 
 
 @nox.session(default=False)

@@ -5,8 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from courierx_core.courier import Courier
+from courierx_core.delivery.model import STATES, DeliveryState
 from courierx_core.errors import InvalidInput
 from courierx_core.notify import notify
+
+
+def known_states(names: Sequence[str]) -> Sequence[DeliveryState]:
+    """Return the states of these names. Raises InvalidInput for one that is no state."""
+    known: dict[str, DeliveryState] = {state: state for state in STATES}
+    for name in names:
+        if name not in known:
+            raise InvalidInput.of("state", "unknown", f"{name!r} is none of {', '.join(STATES)}")
+    return [known[name] for name in names]
 
 
 def resend(courier: Courier, tenant_id: int, delivery_ids: Sequence[int]) -> Sequence[int]:

@@ -207,15 +207,6 @@ class Work(Protocol):
         """Resume: held items are ready again, or leased still where a lease is open (its owner gives it
         back, or the sweep takes it)."""
 
-    def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
-        """Hold every ready or leased item of these topics, noting why. Returns how many."""
-
-    def unhold_all(self, why: str) -> int:
-        """Let go of what `hold_all` holds for that reason, as `unhold` does. Returns how many."""
-
-    def held_for(self, why: str) -> Sequence[tuple[Topic, int]]:
-        """Return the topics and subjects of what `hold_all` holds for that reason."""
-
     def advance(
         self,
         item: WorkItem,

@@ -100,7 +100,7 @@ class LeasesContract(WithLedger):
         (item,) = claim(ledger, owner="heir")
         pause(store, message)
         for state in ("ready", "done", "leased"):
-            old = ItemMove(item.id, 1, a, {}, state)  # type: ignore[arg-type]
+            old = ItemMove(item.id, 1, a, {}, state)
             assert ledger.window(tenant, [old]).held_on == frozenset()
         assert stored(store, item).owner == "heir"
 

@@ -50,9 +50,8 @@ def intend(ledger: Ledger, item: WorkItem, ids: Sequence[int]) -> None:
 
 def outcome(item: WorkItem, delivery_id: int, state: DeliveryState, **fields: Any) -> Outcome:
     """Say what became of a delivery of the item: an attempt, unless `fields` say otherwise."""
-    return Outcome(
-        delivery_id, item.id, item.subject_id, state, item.attempt, **{"tries": 1, "stage": "data"} | fields
-    )
+    given: dict[str, Any] = {"tries": 1, "stage": "data", **fields}
+    return Outcome(delivery_id, item.id, item.subject_id, state, item.attempt, **given)
 
 
 def move(

@@ -37,7 +37,8 @@ class WalkContract:
         tried = settings(
             profile, max_examples=max(10, profile.max_examples // 5), stateful_step_count=30, deadline=None
         )
-        run_state_machine_as_test(lambda: LedgerWalk(store), settings=tried)  # type: ignore[no-untyped-call]
+        machine: Any = lambda: LedgerWalk(store)  # noqa: E731
+        run_state_machine_as_test(machine, settings=tried)
 
 
 class Walker:
@@ -133,11 +134,12 @@ class LedgerWalk(RuleBasedStateMachine):
         ]
         # the far side does not have it, and says so
         self.sent -= {each.id for each in outcomes if each.state in OPEN or each.state == "bounced"}
-        item = walker.item
-        if item is None:
+        leased = walker.item
+        if leased is None:
             for _ in range(1 + twice):
                 walker.ledger.window(self.tenant, [], outcomes, (), retries)
             return
+        item = leased
         rows = [row for row in walker.ledger.read(item, after=walker.cursor, limit=more) if more]
         cursor = rows[-1].id if rows else walker.cursor
         idle = more > 0 and not rows and not walker.under_way

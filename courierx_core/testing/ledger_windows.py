@@ -132,7 +132,7 @@ class WindowsContract(WithLedger):
         with store.begin(tenant) as unit:
             for name, status in (("left", "unsubscribed"), ("bounced", "bounced")):
                 person = unit.subscribers.get(people[name])
-                unit.subscribers.save(msgspec.structs.replace(person, status=status))  # type: ignore[arg-type]
+                unit.subscribers.save(msgspec.structs.replace(person, status=status))
             unit.subscribers.remove(people["gone"])
         always = {"own": "manual", "platform": "complaint", "bounced": "hard_bounce"}
         expected = {

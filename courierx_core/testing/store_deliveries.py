@@ -18,9 +18,11 @@ from courierx_core.testing.store_people import add_list, add_people
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import SEND_ITEM_MAX, WorkItem
 
+EVERYBODY = Audience()
+
 
 def snapshot_all(
-    unit: UnitOfWork, message: Message, audience: Audience = Audience(), limit: int = 2
+    unit: UnitOfWork, message: Message, audience: Audience = EVERYBODY, limit: int = 2
 ) -> dict[str, int]:
     """Make all deliveries in chunks; return the sum of the steps' counts."""
     after, counts, more = 0, dict[str, int](), True

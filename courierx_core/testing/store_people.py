@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from courierx_core.audience.model import Audience, MailingList, NewSubscriber, Subscriber
+from courierx_core.audience.model import Attribute, Audience, MailingList, NewSubscriber, Subscriber
 from courierx_core.errors import Conflict, InvalidInput, NotFound
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store, UnitOfWork
@@ -33,7 +33,7 @@ def add_people(unit: UnitOfWork, *emails: str, **fields: Any) -> list[int]:
 class PeopleContract:
     def test_a_subscriber_is_kept_and_edited(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
-        attributes = {"city": "Zürich", "n": 3, "nested": {"a": [1, None]}}
+        attributes: dict[str, Attribute] = {"city": "Zürich", "n": 3, "nested": {"a": [1, None]}}
         with store.begin(tenant) as unit:
             added = unit.subscribers.add(
                 Subscriber(tenant_id=tenant, email="a@example.com", first_name="Ä", attributes=attributes)

@@ -238,7 +238,8 @@ _RETRIES = """
     SELECT $1::int8, courierx_reserve('work', 1), stream, 'send', message, ids[1], ids[cardinality(ids)],
            ids, attempt, now() + make_interval(secs => delay),
            CASE WHEN EXISTS (SELECT FROM stopped s WHERE s.subject_id = message AND s.state = 'held')
-                  OR EXISTS (SELECT FROM moved m WHERE m.subject_id = message AND m.state = 'held') THEN 'held' ELSE 'ready' END,
+                  OR EXISTS (SELECT FROM moved m WHERE m.subject_id = message AND m.state = 'held')
+                 THEN 'held' ELSE 'ready' END,
            ids[1] - 1, '{}'
       FROM again
 )"""

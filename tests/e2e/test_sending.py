@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from courierx_core.campaigns import service as campaigns
-from courierx_core.errors import Conflict
+from courierx_core.delivery.service import resend
+from courierx_core.errors import Conflict, InvalidInput
 from courierx_core.plugins import Hooks, hookimpl
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.transport import Accepted, Envelope, Receipt, Refused, Session, Uncertain
@@ -164,6 +165,53 @@ def test_what_an_early_return_leaves_is_uncertain_and_never_sent_again(assemble:
         report = platform.wait(campaign_id, lambda r: r.status == "completed")
     assert report.states == {"uncertain": 8}
     assert platform.recount(campaign_id) == {"uncertain": 8}
+
+
+def test_a_person_has_chosen_uncertain_ones_sent_again(assemble: Assemble) -> None:
+    lost = True
+    platform = assemble(mock(lambda e: Uncertain(e.id, "answer", "the line was cut") if lost else None))
+    platform.people(*addresses(6))
+    campaign_id = platform.start()
+    with platform.worker():
+        assert platform.finish(campaign_id).states == {"uncertain": 6}
+    with platform.courier.store.begin(platform.tenant_id, write=False) as unit:
+        chosen = [each.id for each in unit.deliveries.list(state="uncertain", limit=2)]
+    lost = False
+    assert list(resend(platform.courier, platform.tenant_id, chosen)) == sorted(chosen)
+    with platform.worker():
+        report = platform.wait(campaign_id, lambda r: r.states.get("accepted") == 2)
+    assert report.states == platform.recount(campaign_id) == {"accepted": 2, "uncertain": 4}
+    with pytest.raises(InvalidInput, match="is accepted"):
+        resend(platform.courier, platform.tenant_id, chosen)
+
+
+def test_a_clone_goes_to_exactly_those_who_got_nothing(assemble: Assemble) -> None:
+    refusing = True
+
+    def script(envelope: Envelope) -> Receipt | None:
+        bad = refusing and envelope.rcpt_to.startswith("p1")
+        return Refused(envelope.id, "550 5.1.1 no such user") if bad else None
+
+    platform = assemble(mock(script))
+    platform.people(*addresses(12))
+    campaign_id = platform.start()
+    with platform.worker():
+        assert platform.finish(campaign_id).states == {"accepted": 9, "bounced": 3}
+        refusing = False
+        copy = campaigns.clone(platform.courier, platform.tenant_id, campaign_id, only=["bounced"])
+        assert copy.status == "draft"
+        campaigns.start(platform.courier, platform.tenant_id, copy.id)
+        assert platform.finish(copy.id).states == {"accepted": 3}
+
+
+def test_a_campaign_that_mostly_bounces_is_stopped(assemble: Assemble) -> None:
+    platform = assemble(mock(lambda e: Refused(e.id, "550 5.1.1 no such user", status="5.1.1")), window=50)
+    platform.people(*addresses(600))
+    campaign_id = platform.start()
+    with platform.worker():
+        report = platform.wait(campaign_id, lambda r: r.status == "paused")
+    assert "bounced hard" in report.pause_reason
+    assert platform.report(campaign_id).states.get("queued", 0) > 0
 
 
 def test_one_recipient_that_cannot_be_rendered_fails_alone(assemble: Assemble) -> None:

@@ -13,6 +13,7 @@ import psycopg
 from courierx_app.container import build
 from courierx_app.settings import read
 from courierx_core.audience.model import Audience, MailingList, NewSubscriber
+from courierx_core.audience.service import BATCH_ROWS
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
@@ -128,8 +129,9 @@ class Site:
 
     def list_of(self, people: Sequence[NewSubscriber]) -> int:
         list_id = self.new_list(f"list of {people[0].email}")
-        with self.courier.store.begin(self.tenant_id) as unit:
-            unit.subscribers.import_rows(people, list_id=list_id)
+        for at in range(0, len(people), BATCH_ROWS):
+            with self.courier.store.begin(self.tenant_id) as unit:
+                unit.subscribers.import_rows(people[at : at + BATCH_ROWS], list_id=list_id)
         return list_id
 
     def draft(self, list_id: int, **parts: Any) -> int:

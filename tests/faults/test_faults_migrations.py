@@ -21,6 +21,9 @@ from tests.faults.process import Process
 from tests.faults.site import SECRET, StoreName
 from tests.servers import OWNER, Postgres
 
+LOGIN = ""
+"""Not the app's role: at a revision of the past it may read nothing yet."""
+
 
 @pytest.fixture
 def databases(request: pytest.FixtureRequest, store_name: StoreName, tmp_path: Path) -> Iterator[list[str]]:
@@ -29,6 +32,7 @@ def databases(request: pytest.FixtureRequest, store_name: StoreName, tmp_path: P
         if store_name == "sqlite":
             yield [f"sqlite:///{tmp_path}/{number}.db" for number in range(4)]
         else:
+            (tmp_path / "courierx.toml").write_text(f'[store]\napp_role = "{LOGIN}"\n')
             server: Postgres = request.getfixturevalue("postgres")
             yield [server.url(stack.enter_context(server.database()), OWNER) for _ in range(4)]
 
@@ -104,14 +108,16 @@ def upgrade(url: str, monkeypatch: pytest.MonkeyPatch, revision: str) -> None:
 def add_tenant(url: str) -> None:
     """Store a row at the first revision, where PostgreSQL has no sequences yet."""
     with closing(store_of(url)) as store, store.engine.begin() as connection:
-        assert isinstance(store, SqliteStore | PostgresStore)
+        moment = "0" if url.startswith("sqlite") else "now()"
         connection.exec_driver_sql(
-            "INSERT INTO tenants (id, name, contact_email, default_from, settings, weight)"
-            " VALUES (1, 'Acme', 'post@acme.example', '', '{}', 1)"
+            "INSERT INTO tenants (id, name, name_key, contact_email, ses_verified, default_from, weight,"
+            " created_at, updated_at) VALUES (1, 'Acme', 'acme', 'post@acme.example', false, '', 1,"
+            f" {moment}, {moment})"
         )
 
 
 def store_of(url: str) -> Any:
     if url.startswith("sqlite"):
         return SqliteStore("sqlite", SqliteStore.Config(url=url), Runtime())
-    return PostgresStore("postgresql", PostgresStore.Config(url=Secret(url)), Runtime())
+    config = PostgresStore.Config(url=Secret(url), app_role=LOGIN)
+    return PostgresStore("postgresql", config, Runtime())

@@ -88,6 +88,26 @@ _action("cancel", "Stop for good; what is not sent yet is cancelled.")
 
 @campaigns.command()
 @click.argument("campaign_id", type=int)
+@click.option(
+    "--only", multiple=True, metavar="STATE", help="Only those whose delivery ended so; repeatable."
+)
+@click.option("--name", default="", help="The copy's name.")
+@json_option
+def clone(campaign_id: int, only: tuple[str, ...], name: str, as_json: bool) -> None:
+    """Make a draft with the same content, for all or for whom it failed."""
+    from courierx_core.campaigns import service
+    from courierx_core.delivery.service import known_states
+
+    with courier() as made:
+        draft = service.clone(made, owner(made, campaign_id), campaign_id, only=known_states(only), name=name)
+    if as_json:
+        emit({"id": draft.id, "status": draft.status})
+    else:
+        click.echo(f"Campaign {draft.id} {draft.name!r} is a draft.")
+
+
+@campaigns.command()
+@click.argument("campaign_id", type=int)
 @json_option
 def report(campaign_id: int, as_json: bool) -> None:
     """Report what became of every delivery."""

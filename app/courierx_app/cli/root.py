@@ -22,6 +22,7 @@ COMMANDS = {
     "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import subscribers."),
     "suppress": ("courierx_app.cli.suppress:suppress", "Manage the addresses that get no mail."),
     "campaigns": ("courierx_app.cli.campaigns:campaigns", "Start, pause, cancel and report campaigns."),
+    "deliveries": ("courierx_app.cli.deliveries:deliveries", "List deliveries, and send chosen ones again."),
     "templates": ("courierx_app.cli.templates:templates", "Check a template."),
     "plugins": ("courierx_app.cli.plugins:plugins", "Show what is installed, chosen, disabled or broken."),
 }

@@ -34,22 +34,6 @@ class WorkRows(Slice[WorkItem]):
     def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
         return self._move(subject_id, topics, ("held",), {"state": _AGAIN})
 
-    def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
-        statement = self._tenant.update(work).where(
-            work.c.topic.in_(topics), work.c.state.in_(("ready", "leased"))
-        )
-        return self._tenant.execute(statement.values(state="held", error=why)).rowcount
-
-    def unhold_all(self, why: str) -> int:
-        statement = self._tenant.update(work).where(work.c.state == "held", work.c.error == why)
-        return self._tenant.execute(statement.values(state=_AGAIN, error="")).rowcount
-
-    def held_for(self, why: str) -> Sequence[tuple[Topic, int]]:
-        statement = self._tenant.select(work, work.c.topic, work.c.subject_id).where(
-            work.c.state == "held", work.c.error == why
-        )
-        return [(row.topic, row.subject_id) for row in self._tenant.execute(statement.distinct())]
-
     def advance(
         self,
         item: WorkItem,
