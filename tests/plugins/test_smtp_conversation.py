@@ -95,7 +95,6 @@ class Run:
         self.receipts: list[Receipt] = []
         self.stored: list[tuple[int, bytes]] = []
         self.seen = b""
-        self.lies = 0
 
     def take(self) -> Envelope | None:
         if not self.waiting or self.data.draw(st.integers(0, 3)) == 0:
@@ -108,7 +107,7 @@ class Run:
         refusals = [b"450 4.2.0 later\r\n", b"550 5.1.1 no\r\n"]
         return self.data.draw(st.sampled_from([plain] * 6 + [usual] + refusals))
 
-    def connection(self, cut_after: int | None, lie_at: int | None) -> None:
+    def connection(self, cut_at: int | None, lie_at: int | None) -> None:
         talk = Conversation(self.offers, self.data.draw(st.sampled_from([0, 0, 1, 3])))
         server = ModelServer(self.plan, self.stored, self.eager)
         to_client = b""
@@ -124,13 +123,14 @@ class Run:
                 return
             if talk.closed:
                 break
-            if cut_after is not None and len(output) > cut_after:
-                server.feed(output[:cut_after])
-                talk.unsent = len(output) - cut_after
-                talk.lose("dropped", self.receipts)
-                break
-            if cut_after is not None:
-                cut_after -= len(output)
+            if output and cut_at is not None:
+                cut_at -= 1
+                if cut_at < 0:
+                    out = self.data.draw(st.integers(0, len(output)))
+                    server.feed(output[:out])
+                    talk.unsent = len(output) - out
+                    talk.lose("dropped", self.receipts)
+                    break
             self.seen += output
             replies = server.feed(output)
             if lie_at is not None and replies:
@@ -138,7 +138,6 @@ class Run:
                     replies = self.data.draw(
                         st.sampled_from([b"250 extra\r\n" + replies, replies + b"250 x\r\n"])
                     )
-                    self.lies += 1
                     lie_at = None
                 else:
                     lie_at -= 1
@@ -167,7 +166,7 @@ def envelope(id: int) -> FakeEnvelope:
 
 numbers = st.integers(0, 8)
 some_offers = st.builds(Offers, pipelining=st.booleans(), sizes=st.booleans())
-cut_lists = st.lists(st.one_of(st.none(), st.integers(0, 400)), max_size=4)
+cut_lists = st.lists(st.one_of(st.none(), st.integers(0, 9)), max_size=4)
 lie_lists = st.lists(st.integers(0, 8), min_size=1, max_size=2)
 
 
@@ -253,6 +252,53 @@ def test_one_write_carries_a_body_and_the_next_commands() -> None:
         b"..a\r\n..\r\nbody 2\r\n.\r\n"
     )
     assert receipts == [Accepted(1, "", "250 queued as 7")]
+
+
+@pytest.mark.parametrize(
+    "tail", [b"250 ok\r\n250 ok\r\n354 go\r\n250 one too many\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n"]
+)
+def test_out_of_step_before_the_body_writes_nothing(tail: bytes) -> None:
+    talk = Conversation(Offers(pipelining=True))
+    receipts: list[Receipt] = []
+    talk.begin(envelope(1), receipts)
+    assert talk.receive(tail, lambda: None, receipts) == b""
+    assert talk.closed
+    [receipt] = receipts
+    assert isinstance(receipt, Deferred)
+    assert receipt.scope == "transport"
+
+
+@pytest.mark.parametrize(
+    ("missing", "wanted"),
+    [
+        (0, Uncertain(1, "answer", "gone")),
+        (3, Uncertain(1, "data", "gone")),
+        (19, Uncertain(1, "data", "gone")),
+        (20, Deferred(1, "gone", "transport")),
+    ],
+)
+def test_how_much_of_the_body_went_out_decides(missing: int, wanted: Receipt) -> None:
+    talk = Conversation(Offers(pipelining=True))
+    receipts: list[Receipt] = []
+    talk.begin(envelope(1), receipts)
+    output = talk.receive(b"250 ok\r\n250 ok\r\n354 go\r\n", lambda: None, receipts)
+    assert len(output) == 20
+    talk.unsent = missing
+    talk.lose("gone", receipts)
+    assert receipts == [wanted]
+
+
+def test_what_a_kept_connection_would_not_begin_is_returned() -> None:
+    talk = Conversation(Offers(pipelining=True))
+    receipts: list[Receipt] = []
+    waiting = [envelope(2)]
+    talk.begin(envelope(1), receipts)
+    talk.receive(b"250 ok\r\n250 ok\r\n354 go\r\n", waiting.pop, receipts)
+    talk.receive(b"250 taken\r\n421 4.3.2 enough\r\n", lambda: None, receipts)
+    assert receipts == [Accepted(1, "", "250 taken")]
+    assert talk.closed
+    assert talk.returned is not None
+    assert talk.returned.id == 2
 
 
 lines = st.lists(st.sampled_from([b"a", b".", b"..", b"", b"\r", b"\n", b"\r\n", b"MAIL FROM:<x>", b"\xff"]))
