@@ -350,9 +350,13 @@ class SendRun:
 
     def _take(self, items: Iterable[WorkItem]) -> None:
         for item in items:
-            opened = self.crew.open_item(item)
+            # Swept while answers of its last lease are under way here: not until those are recorded, or
+            # the old lease's cursor would be taken for the new one's, and rows between them skipped.
+            again = item.id in self._items
+            opened = None if again else self.crew.open_item(item)
             if opened is None:
-                left = ItemMove(item.id, item.epoch, item.cursor, item.counts, "ready", UNSENDABLE_SECONDS)
+                delay = POLL_SECONDS if again else UNSENDABLE_SECONDS
+                left = ItemMove(item.id, item.epoch, item.cursor, item.counts, "ready", delay)
                 self.ledger.window(item.tenant_id, [left])
                 continue
             self._items[item.id] = opened
