@@ -16,6 +16,7 @@ from typing import Protocol
 
 from courierx_core import failpoints
 from courierx_core.courier import Courier
+from courierx_core.delivery.batch import Batch
 from courierx_core.delivery.choose import choose
 from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
@@ -65,29 +66,6 @@ class Crew(Protocol):
 
     def pause(self, message: Message, reason: str) -> None:
         """Hold the message: its transport refused our side, or it mostly fails."""
-
-
-class Batch:
-    """One tenant's part of a window."""
-
-    __slots__ = ("intents", "items", "verdicts")
-
-    def __init__(self) -> None:
-        self.verdicts: list[Verdict] = []
-        self.intents: list[tuple[OpenItem, Attempt, Envelope]] = []
-        self.items: dict[int, OpenItem] = {}
-
-    def record(self, item: OpenItem, verdict: Verdict) -> None:
-        item.unresolved -= 1
-        item.record(verdict)
-        self.items[item.id] = item
-        self.verdicts.append(verdict)
-
-    def intend(self, item: OpenItem, attempt: Attempt, envelope: Envelope) -> None:
-        item.cursor = envelope.id
-        item.unresolved += 1
-        self.items[item.id] = item
-        self.intents.append((item, attempt, envelope))
 
 
 class SendRun:
