@@ -70,7 +70,7 @@ class Postgres:
         from courierx_sql.postgresql import PostgresStore
 
         self.execute(
-            *(f"DROP DATABASE IF EXISTS {TEMPLATE}",),
+            f"DROP DATABASE IF EXISTS {TEMPLATE}",
             f"DO $$ BEGIN CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{PASSWORD}';"
             " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
             f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 ENCODING 'UTF8' OWNER {OWNER}",

@@ -68,7 +68,8 @@ def _head(element: int, n: int) -> bytes:
 
 
 def _cell(value: str) -> bytes:
-    text = value.encode()
+    # the far side's words may hold what a text column does not take; that must not stop a window
+    text = value.encode(errors="replace").replace(b"\0", b"?")
     return _LENGTH.pack(len(text)) + text
 
 

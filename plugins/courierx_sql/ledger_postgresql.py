@@ -13,7 +13,7 @@ from courierx_core.errors import StoreError
 from courierx_core.messages.model import Recipient
 from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, Retry, Swept, WindowAnswer
 from courierx_core.ports.transport import Stream
-from courierx_core.work import Topic, WorkItem
+from courierx_core.work import SEND_ITEM_MAX, Topic, WorkItem
 from courierx_sql import ledger_statements as sql
 from courierx_sql.arrays import Texts, int8s, register, texts
 
@@ -59,6 +59,8 @@ class PostgresLedger(Ledger):
         stream: Stream | None = None,
         subject_id: int | None = None,
     ) -> list[WorkItem]:
+        if limit < 1 or not topics:
+            return []
         values = (owner, _streams(stream), texts(topics), subject_id, limit, float(lease_seconds))
         rows = self._above(sql.CLAIM, values)
         return [_item(row) for row in rows]
@@ -75,7 +77,6 @@ class PostgresLedger(Ledger):
             sql.READ_LIST if listed else sql.READ_RANGE,
             (
                 item.tenant_id,
-                item.subject_id,
                 after if listed else max(after, item.lo - 1),
                 covers,
                 item.attempt,
@@ -117,13 +118,14 @@ class PostgresLedger(Ledger):
     def sweep(self, *, limit: int = 100) -> list[Swept]:
         swept = []
         for tenant_id, item_id in self._above(sql.EXPIRED, (limit,)):
-            rows = self._inside(tenant_id, sql.SWEEP, (tenant_id, item_id))
+            # rare, and its joins leave a choice of index that is right only for the size at hand
+            rows = self._inside(tenant_id, sql.SWEEP, (tenant_id, item_id), pinned=False)
             swept += [Swept(*row) for row in rows]
         return swept
 
     def next_due(self, *, topics: Sequence[Topic], stream: Stream | None = None) -> float | None:
         rows = self._above(sql.NEXT_DUE, (_streams(stream), texts(topics)))
-        return None if rows[0][0] is None else float(rows[0][0])
+        return float(rows[0][0]) if rows else None
 
     def close(self) -> None:
         if self._connection is not None:
@@ -133,18 +135,20 @@ class PostgresLedger(Ledger):
     def _above(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
         return self._transact(sql.BIND_PLATFORM, (), statement, values)
 
-    def _inside(self, tenant_id: int, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._transact(sql.BIND_TENANT, (str(tenant_id),), statement, values)
+    def _inside(
+        self, tenant_id: int, statement: str, values: Sequence[Any], *, pinned: bool = True
+    ) -> list[tuple[Any, ...]]:
+        return self._transact(sql.BIND_TENANT, (str(tenant_id),), statement, values, pinned)
 
     def _transact(
-        self, bind: str, bound: Sequence[Any], statement: str, values: Sequence[Any]
+        self, bind: str, bound: Sequence[Any], statement: str, values: Sequence[Any], pinned: bool = True
     ) -> list[tuple[Any, ...]]:
         try:
             connection = self._connected()
             # What a pipeline sends up to its end is one transaction, committed there.
             with connection.pipeline():
                 connection.execute(bind.encode(), bound)
-                cursor = connection.execute(statement.encode(), values, binary=True)
+                cursor = connection.execute(statement.encode(), values, prepare=pinned, binary=True)
             rows: list[tuple[Any, ...]] = cursor.fetchall()
         except psycopg.Error as error:
             self.close()
@@ -186,10 +190,15 @@ def _columns(outcomes: Sequence[Outcome]) -> list[bytes]:
 
 
 def _retries(retries: Sequence[Retry]) -> tuple[Any, ...]:
+    items = [
+        (retry, retry.ids[at : at + SEND_ITEM_MAX])
+        for retry in retries
+        for at in range(0, len(retry.ids), SEND_ITEM_MAX)
+    ]
     return (
-        int8s([retry.message_id for retry in retries]),
-        texts([retry.stream for retry in retries]),
-        texts(["{" + ",".join(map(str, retry.ids)) + "}" for retry in retries]),
-        int8s([retry.attempt for retry in retries]),
-        [float(retry.delay_seconds) for retry in retries],
+        int8s([retry.message_id for retry, _ in items]),
+        texts([retry.stream for retry, _ in items]),
+        texts(["{" + ",".join(map(str, ids)) + "}" for _, ids in items]),
+        int8s([retry.attempt for retry, _ in items]),
+        [float(retry.delay_seconds) for retry, _ in items],
     )

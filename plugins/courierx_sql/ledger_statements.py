@@ -91,7 +91,7 @@ WITH RECURSIVE heads AS (
            AND w.topic = ANY($2::text[])
          ORDER BY w.tenant_id, w.due_at, w.id LIMIT 1) AS head
 )
-SELECT greatest(extract(epoch FROM min(due_at) - now())::float8, 0) FROM heads
+SELECT greatest(extract(epoch FROM min(due_at) - now())::float8, 0) FROM heads HAVING count(*) > 0
 """
 
 
@@ -116,16 +116,16 @@ def _cause(stream: str) -> str:
 def _read(covers: str) -> str:
     return f"""
 SELECT d.id, d.message_id, d.address, d.state, d.tries, coalesce(s.first_name, ''),
-       coalesce(s.last_name, ''), coalesce(s.attributes, '{{}}'), {_cause("$6::text")}
+       coalesce(s.last_name, ''), coalesce(s.attributes, '{{}}'), {_cause("$5::text")}
   FROM deliveries d LEFT JOIN subscribers s ON s.tenant_id = $1::int8 AND s.id = d.subscriber_id
- WHERE d.tenant_id = $1::int8 AND d.message_id = $2::int8 AND d.id > $3::int8 AND {covers}
-   AND d.attempt < $5::int8 AND d.state IN ('queued', 'deferred')
- ORDER BY d.id LIMIT $7::int8
+ WHERE d.tenant_id = $1::int8 AND d.id > $2::int8 AND {covers}
+   AND d.attempt < $4::int8 AND d.state IN ('queued', 'deferred')
+ ORDER BY d.id LIMIT $6::int8
 """
 
 
-READ_RANGE = _read("d.id <= $4::int8")
-READ_LIST = _read("d.id = ANY($4::int8[])")
+READ_RANGE = _read("d.id <= $3::int8")
+READ_LIST = _read("d.id = ANY($3::int8[])")
 
 # $1 tenant, $2-$7 moves, $8-$20 outcomes, $21 intents, $22 stream.
 #
@@ -260,13 +260,12 @@ WITH item AS MATERIALIZED (
 ), lost AS MATERIALIZED (
     SELECT d.id, d.state FROM item i JOIN deliveries d ON d.tenant_id = $1::int8
        AND d.id BETWEEN i.lo AND least(i.cursor, i.hi)
-     WHERE i.topic = 'send' AND i.ids IS NULL AND d.message_id = i.subject_id AND d.attempt < i.attempt
-       AND d.state IN ('queued', 'deferred')
+     WHERE i.topic = 'send' AND i.ids IS NULL AND d.attempt < i.attempt AND d.state IN ('queued', 'deferred')
        FOR UPDATE OF d
 ), lost_of_list AS MATERIALIZED (
     SELECT d.id, d.state FROM item i JOIN deliveries d ON d.tenant_id = $1::int8 AND d.id = ANY(i.ids)
-     WHERE i.topic = 'send' AND d.id <= i.cursor AND d.message_id = i.subject_id
-       AND d.attempt < i.attempt AND d.state IN ('queued', 'deferred')
+     WHERE i.topic = 'send' AND d.id <= i.cursor AND d.attempt < i.attempt
+       AND d.state IN ('queued', 'deferred')
        FOR UPDATE OF d
 ), gone AS MATERIALIZED (
     SELECT * FROM lost UNION ALL SELECT * FROM lost_of_list
@@ -286,12 +285,12 @@ WITH item AS MATERIALIZED (
            counts = coalesce(sums.counts, '{}'),
            state = CASE
                WHEN w.topic = 'send' AND NOT EXISTS (
-                   SELECT FROM deliveries d WHERE d.tenant_id = $1::int8 AND d.message_id = w.subject_id
-                      AND d.id > w.cursor AND d.id <= w.hi AND d.id >= w.lo AND w.ids IS NULL
+                   SELECT FROM deliveries d WHERE d.tenant_id = $1::int8 AND d.id > w.cursor
+                      AND d.id <= w.hi AND d.id >= w.lo AND w.ids IS NULL
                       AND d.attempt < w.attempt AND d.state IN ('queued', 'deferred'))
                 AND NOT EXISTS (
-                   SELECT FROM deliveries d WHERE d.tenant_id = $1::int8 AND d.message_id = w.subject_id
-                      AND d.id > w.cursor AND d.id = ANY(w.ids)
+                   SELECT FROM deliveries d WHERE d.tenant_id = $1::int8 AND d.id > w.cursor
+                      AND d.id = ANY(w.ids)
                       AND d.attempt < w.attempt AND d.state IN ('queued', 'deferred')) THEN 'done'
                WHEN w.state = 'held' THEN 'held' ELSE 'ready' END
       FROM item i CROSS JOIN sums WHERE w.tenant_id = $1::int8 AND w.id = i.id

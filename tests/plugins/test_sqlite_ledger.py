@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from courierx_core.audience.model import Audience
@@ -641,6 +641,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
     store.close()
 
 
+@settings(max_examples=40)
 @given(steps=st.lists(STEPS, min_size=15, max_size=30), cancel=st.booleans())
 def test_every_path_leads_each_delivery_to_one_state(
     walked: SqliteStore, steps: list[tuple[Any, ...]], cancel: bool

@@ -29,7 +29,12 @@ class WorkRows(Slice[WorkItem]):
         return added
 
     def hold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
-        return self._move(subject_id, topics, ("ready", "leased"), {"state": "held"})
+        states = ("ready", "leased")
+        # A window or a snapshot under way may be adding items of its own, which a statement that waits for
+        # its lock does not see; the next one does.
+        locks = self._tenant.select(work, work.c.id).where(*_of(subject_id, topics), work.c.state.in_(states))
+        self._tenant.execute(locks.order_by(work.c.id).with_for_update()).all()
+        return self._move(subject_id, topics, states, {"state": "held"})
 
     def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
         return self._move(subject_id, topics, ("held",), {"state": _AGAIN})
