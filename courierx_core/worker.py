@@ -18,9 +18,10 @@ from typing import TypeAlias
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import CampaignStatus
 from courierx_core.courier import Courier
+from courierx_core.delivery.claim import claim_send
 from courierx_core.delivery.crew import SendCrew
 from courierx_core.delivery.feed import boottime
-from courierx_core.delivery.run import SendRun, claim_send
+from courierx_core.delivery.run import SendRun
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.messages.service import complete_message
 from courierx_core.ports.ledger import Ledger

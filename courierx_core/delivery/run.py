@@ -18,6 +18,7 @@ from courierx_core import failpoints
 from courierx_core.courier import Courier
 from courierx_core.delivery.batch import Batch
 from courierx_core.delivery.choose import choose
+from courierx_core.delivery.claim import ITEMS_AHEAD, claim_send
 from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
 from courierx_core.delivery.line import Line, OpenItem
@@ -37,12 +38,8 @@ GRACE_SECONDS = 20.0
 STORE_RETRY_SECONDS = 0.25
 UNSENDABLE_SECONDS = 60.0
 """When an item that cannot be sent here is due again (a paused one stays held)."""
-ITEMS_AHEAD = 2
-"""Items with rows left that a run likes to hold: one being sent, one to go on with."""
 ITEMS_MAX = 16
 """Items a run holds at most, those that wait for a rate included."""
-SMALL_ITEMS = 50
-"""Single messages are items of their own: so many are leased in one claim."""
 POLL_SECONDS = 1.0
 """How long after an empty claim the next is tried while others are being sent, unless notified."""
 LEASE_SHARE = 0.75
@@ -94,6 +91,8 @@ class SendRun:
         self._lease_end = boottime() + courier.policy.lease_seconds * LEASE_SHARE
         self._stopped_at: float | None = None
         self._next_claim = 0.0
+        self._unopened: list[WorkItem] = []
+        """Leased, and not loaded because the store was away."""
 
     def lease_extended(self, asked_at: float) -> None:
         """Take the heartbeat's word (from its own thread): leases were renewed at boot time `asked_at`."""
@@ -111,7 +110,7 @@ class SendRun:
         """Send `items` and whatever can be claimed after them."""
         try:
             self._take(items)
-            while self._items:
+            while self._items or (self._unopened and self._stopped_at is None):
                 self.step()
         finally:
             for line in self._lines.values():
@@ -225,7 +224,11 @@ class SendRun:
                     line.items.popleft()
 
     def _chosen(self, line: Line, room: int) -> Iterator[tuple[Attempt, Envelope | Verdict]]:
-        return choose(self.courier, self.ledger, line, self.stream, room)
+        try:
+            yield from choose(self.courier, self.ledger, line, self.stream, room)
+        except StoreError as error:  # reading is tried again; what is under way must be recorded first
+            log.warning("the store gave nothing to send, trying again: %s", error)
+            line.not_before = max(line.not_before, time.monotonic() + STORE_RETRY_SECONDS)
 
     def _leave(self, batches: defaultdict[int, Batch]) -> None:
         """Bring in what nothing else moves: items that are over, lost, or to be given back."""
@@ -328,14 +331,13 @@ class SendRun:
 
     def _take(self, items: Iterable[WorkItem]) -> None:
         for item in items:
-            # Swept while answers of its last lease are under way here: not until those are recorded, or
-            # the old lease's cursor would be taken for the new one's, and rows between them skipped.
-            again = item.id in self._items
-            opened = None if again else self.crew.open_item(item)
+            try:
+                opened = self._opened(item)
+            except StoreError as error:
+                log.warning("the store did not give item %s, trying again: %s", item.id, error)
+                self._unopened.append(item)
+                continue
             if opened is None:
-                delay = POLL_SECONDS if again else UNSENDABLE_SECONDS
-                left = ItemMove(item.id, item.epoch, item.cursor, item.counts, "ready", delay)
-                self.ledger.window(item.tenant_id, [left])
                 continue
             self._items[item.id] = opened
             name = opened.message.transport
@@ -344,6 +346,18 @@ class SendRun:
                 line = self._lines[name] = self.crew.line(name)
                 self._resize(max(self._window, 2 * line.traits.max_concurrency))
             line.items.append(opened)
+
+    def _opened(self, item: WorkItem) -> OpenItem | None:
+        """Load an item, or give it back and return None. One that was swept while answers of its last
+        lease are under way here has to wait until those are recorded: else the old lease's cursor would
+        be taken for the new one's, and rows between them skipped."""
+        again = item.id in self._items
+        opened = None if again else self.crew.open_item(item)
+        if opened is None:
+            delay = POLL_SECONDS if again else UNSENDABLE_SECONDS
+            left = ItemMove(item.id, item.epoch, item.cursor, item.counts, "ready", delay)
+            self.ledger.window(item.tenant_id, [left])
+        return opened
 
     def _resize(self, window: int) -> None:
         """Let the window grow, to twice the connections at first and on while commits are what limits."""
@@ -360,21 +374,11 @@ class SendRun:
         if now < self._next_claim or ahead >= ITEMS_AHEAD or len(self._items) >= ITEMS_MAX:
             return
         self._next_claim = now + POLL_SECONDS
-        items = claim_send(self.courier, self.ledger, self.owner, self.stream)
+        items, self._unopened = self._unopened, []
+        try:
+            items = items or claim_send(self.courier, self.ledger, self.owner, self.stream)
+        except StoreError as error:
+            log.warning("the store gave no work, trying again: %s", error)
         if items:
             self._next_claim = 0.0
         self._take(items)
-
-
-def claim_send(courier: Courier, ledger: Ledger, owner: str, stream: Stream) -> list[WorkItem]:
-    """Lease the next send items of a stream: few large ones, or many single messages."""
-    items = ledger.claim(
-        owner,
-        limit=ITEMS_AHEAD if stream == "broadcast" else SMALL_ITEMS,
-        lease_seconds=courier.policy.lease_seconds,
-        topics=("send",),
-        stream=stream,
-    )
-    if items and failpoints.armed:
-        failpoints.hit("after_claim")
-    return items

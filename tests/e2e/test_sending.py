@@ -77,7 +77,7 @@ def test_an_outage_costs_time_and_nothing_else(
 def test_a_stopped_worker_leaves_nothing_uncertain_and_the_next_goes_on(
     assemble: Assemble, smtp_transport: Callable[..., Any]
 ) -> None:
-    with SmtpServer(rules=[Rule(stage="dot", action="delay 0.02")]) as server:
+    with SmtpServer(rules=[Rule(stage="dot", action="delay 0.1")]) as server:
         platform = assemble(smtp_transport(server.url), window=20)
         platform.people(*addresses(600))
         campaign_id = platform.start()
@@ -93,15 +93,29 @@ def test_a_stopped_worker_leaves_nothing_uncertain_and_the_next_goes_on(
         assert set(server.counts().values()) == {1}
 
 
+def stopping_at(n: int, handed: list[int], released: threading.Event) -> Callable[[Envelope], Receipt | None]:
+    """Script a transport that holds the n-th envelope until released: there is time to pause and cancel."""
+
+    def script(envelope: Envelope) -> Receipt | None:
+        handed.append(envelope.id)
+        if len(handed) == n:
+            assert released.wait(60)
+        return None
+
+    return script
+
+
 def test_after_a_pause_nothing_is_intended_and_resume_finishes(assemble: Assemble) -> None:
     handed: list[int] = []
-    platform = assemble(mock(lambda e: handed.append(e.id), latency_ms=2.0), window=10)
+    released = threading.Event()
+    platform = assemble(mock(stopping_at(60, handed, released)), window=10)
     platform.people(*addresses(400))
     campaign_id = platform.start()
     with platform.worker():
         platform.wait(campaign_id, lambda r: r.states.get("accepted", 0) >= 30)
         campaigns.pause(platform.courier, platform.tenant_id, campaign_id)
         at_pause = len(handed)
+        released.set()
         platform.wait(campaign_id, lambda r: r.states.get("accepted", 0) == len(handed))
         assert len(handed) - at_pause <= 10
         assert platform.report(campaign_id).status == "paused"
@@ -113,12 +127,14 @@ def test_after_a_pause_nothing_is_intended_and_resume_finishes(assemble: Assembl
 
 
 def test_cancel_closes_the_rest_and_the_books_add_up(assemble: Assemble) -> None:
-    platform = assemble(mock(latency_ms=2.0), window=10)
+    released = threading.Event()
+    platform = assemble(mock(stopping_at(60, [], released)), window=10)
     platform.people(*addresses(400))
     campaign_id = platform.start()
     with platform.worker():
         platform.wait(campaign_id, lambda r: r.states.get("accepted", 0) >= 30)
         campaigns.cancel(platform.courier, platform.tenant_id, campaign_id)
+        released.set()
         report = platform.wait(campaign_id, lambda r: not r.states.get("queued"))
     assert report.status == "cancelled"
     assert report.audience == 400
