@@ -15,7 +15,7 @@ from courierx_core.audience.service import ImportReport, import_csv
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.courier import Courier
-from courierx_core.errors import Conflict, InvalidInput
+from courierx_core.errors import ConfigError, Conflict, InvalidInput
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.messages.service import freeze
@@ -65,6 +65,13 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def started(self) -> bool:
         return self.campaign.status != "draft"
+
+    def check_transport(self, courier: Courier) -> None:
+        """Raise ConfigError where the far side cannot be used now, before anybody waits for it."""
+        name = self.campaign.transport or courier.policy.default_transport
+        for problem in courier.transports[name].check():
+            if problem.level == "error":
+                raise ConfigError(f"{problem.text.rstrip('.')}. {problem.remedy}".strip())
 
     def start(self, courier: Courier) -> None:
         campaigns.start(courier, self.tenant_id, self.campaign.id)

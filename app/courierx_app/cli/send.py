@@ -82,6 +82,10 @@ def send(
         progress.done()
         if not as_json:
             _preview(prepared)
+        if prepared.campaign.status in ("completed", "cancelled"):
+            click.echo(f"It was {prepared.campaign.status} before; nothing is sent again.", err=True)
+        else:
+            prepared.check_transport(courier)
         if not prepared.started:
             if not yes and not click.confirm(f"Send to {prepared.audience:,} people?"):
                 raise click.Abort
