@@ -35,6 +35,7 @@ _PLANS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_material": "off",
+    "enable_sort": "off",
     "jit": "off",
 }
 

@@ -1,8 +1,9 @@
 """The ledger's statements for PostgreSQL, each one transaction together with its binding.
 
-They are prepared once per connection and their plans pinned, so no statement may lean on statistics:
-every table is reached by an index that the casts and `= ANY` keep usable. Every one names its tenant,
-or runs in platform mode over `work`, `turns` and `tenants`.
+They are prepared once per connection and their plans pinned, so no statement may lean on statistics: a
+plan made for an empty table must serve a million rows. The form of the text leaves the planner nothing to
+choose (`_one`, TIDs, arrays taken for one row). Every statement names its tenant, or runs in platform mode
+over `work`, `turns` and `tenants`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ ITEM = ", ".join(WorkItem.__struct_fields__)
 # for each item. Turns are start-time fair queueing: a tenant pays items / weight from the later of what
 # it has paid and the clock (the row of tenant 0: where the last one served started), so a newcomer, or
 # one back from a pause, starts level with the rest: neither behind nor with a claim on the past.
+# An item that somebody changed while it was being picked has another TID by now: it is taken next time.
 CLAIM = f"""
 WITH RECURSIVE heads AS (
     SELECT head.* FROM unnest($2::text[]) AS s(stream) CROSS JOIN LATERAL (
@@ -47,7 +49,7 @@ WITH RECURSIVE heads AS (
          ORDER BY w.due_at, w.id LIMIT 1 FOR UPDATE SKIP LOCKED) AS x
      LIMIT 1
 ), picked AS MATERIALIZED (
-    SELECT w.id FROM work w
+    SELECT w.ctid AS at FROM work w
      WHERE w.state = 'ready' AND w.stream = (SELECT stream FROM first)
        AND w.tenant_id = (SELECT tenant_id FROM first) AND w.topic = (SELECT topic FROM first)
        AND w.due_at <= now() AND ($4::int8 IS NULL OR w.subject_id = $4::int8)
@@ -55,7 +57,7 @@ WITH RECURSIVE heads AS (
 ), taken AS (
     UPDATE work w SET state = 'leased', owner = $1::text, epoch = w.epoch + 1,
            lease_until = now() + make_interval(secs => $6::float8)
-      FROM picked WHERE w.tenant_id = (SELECT tenant_id FROM first) AND w.id = picked.id
+      FROM picked WHERE w.ctid = picked.at AND w.tenant_id = (SELECT tenant_id FROM first)
     RETURNING w.*
 ), price AS MATERIALIZED (
     SELECT count(*)::float8 / coalesce(
@@ -95,16 +97,24 @@ SELECT greatest(extract(epoch FROM min(due_at) - now())::float8, 0) FROM heads H
 """
 
 
+def _one(columns: str, table: str, key: str, value: str, *, lock: str = "") -> str:
+    """Look one row up by (tenant_id, key). A plain equality may be planned as a walk through all of a
+    tenant's rows, or of another index, which costs as much while there are few; a range of one value that
+    is to come in the key's order can only be read from the key's own index, and LATERAL only last."""
+    return f"""(SELECT {columns} FROM {table} x WHERE x.tenant_id = $1::int8
+        AND x.{key} BETWEEN {value} AND {value} ORDER BY x.{key} LIMIT 1{lock})"""
+
+
 def _cause(stream: str) -> str:
     """Say why `d` (a delivery, with its subscriber `s`, if any) may not be mailed; '' when it may. A
     tenant's suppression comes before the platform's, both before the person's own status. An unsubscribe
     stops broadcast mail only, and so does being deleted."""
 
     def listed(owner: str) -> str:
-        return f"""(SELECT p.cause FROM suppressions p
-          WHERE p.tenant_id = {owner} AND p.address = d.address
+        return f"""(SELECT p.cause FROM suppressions p WHERE p.tenant_id = {owner}
+            AND p.address BETWEEN d.address AND d.address
             AND (p.expires_at IS NULL OR p.expires_at > now())
-            AND (p.cause <> 'unsubscribe' OR {stream} = 'broadcast'))"""
+            AND (p.cause <> 'unsubscribe' OR {stream} = 'broadcast') ORDER BY p.address LIMIT 1)"""
 
     return f"""coalesce({listed("$1::int8")}, {listed("0")},
         CASE s.status WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint'
@@ -113,32 +123,28 @@ def _cause(stream: str) -> str:
         '')"""
 
 
-def _read(covers: str) -> str:
+_PERSON = _one("x.*", "subscribers", "id", "d.subscriber_id")
+
+
+def _read(deliveries: str) -> str:
     return f"""
 SELECT d.id, d.message_id, d.address, d.state, d.tries, coalesce(s.first_name, ''),
        coalesce(s.last_name, ''), coalesce(s.attributes, '{{}}'), {_cause("$5::text")}
-  FROM deliveries d LEFT JOIN subscribers s ON s.tenant_id = $1::int8 AND s.id = d.subscriber_id
- WHERE d.tenant_id = $1::int8 AND d.id > $2::int8 AND {covers}
-   AND d.attempt < $4::int8 AND d.state IN ('queued', 'deferred')
+  FROM {deliveries} LEFT JOIN LATERAL {_PERSON} s ON true
+ WHERE d.tenant_id = $1::int8 AND d.id > $2::int8 AND d.attempt < $4::int8
+   AND d.state IN ('queued', 'deferred')
  ORDER BY d.id LIMIT $6::int8
 """
 
 
-READ_RANGE = _read("d.id <= $3::int8")
-READ_LIST = _read("d.id = ANY($3::int8[])")
+READ_RANGE = _read("(SELECT * FROM deliveries WHERE id <= $3::int8) d")
+READ_LIST = _read(
+    f"unnest($3::int8[]) AS i(id) CROSS JOIN LATERAL {_one('x.*', 'deliveries', 'id', 'i.id')} d"
+)
 
-# $1 tenant, $2-$7 moves, $8-$20 outcomes, $21 intents, $22 stream.
-#
-# `applied` is the usual case: the row is as it was read. `rest` are the others (evidence came first, the
-# item was swept, the window is a repeat after a lost connection); `settled` those of them that still take
-# the answer. An item's own counts say that each of its outcomes moved a row from `before` to `state`;
-# `corrections` is the difference to what truly happened, and goes to the message's counters.
-WINDOW = f"""
-WITH moves AS MATERIALIZED (
-    SELECT * FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::float8[])
-                  AS m(id, epoch, cursor, counts, state, delay)
-), moved AS (
-    UPDATE work w SET
+# Rows are updated by TID, which is cheaper than any look-up through an index, so it is what the planner takes
+# for one row: and an array counts as ten, of which LIMIT by an unknown number takes a tenth.
+_MOVE = """UPDATE work w SET
         state = CASE w.state WHEN 'held' THEN 'held' ELSE m.state END,
         cursor = CASE w.state WHEN 'held' THEN w.cursor ELSE m.cursor END,
         counts = CASE w.state WHEN 'held' THEN w.counts ELSE m.counts::jsonb END,
@@ -147,23 +153,52 @@ WITH moves AS MATERIALIZED (
         due_at = CASE WHEN m.state = 'ready' AND w.state = 'leased'
                       THEN now() + make_interval(secs => m.delay) ELSE w.due_at END
       FROM moves m
-     WHERE w.tenant_id = $1::int8 AND w.id = m.id AND w.id = ANY($2::int8[]) AND w.epoch = m.epoch
-       AND (w.state = 'leased' OR (w.state = 'held' AND m.state <> 'leased'))
+     WHERE w.tenant_id = $1::int8 AND w.epoch = m.epoch
+       AND (w.state = 'leased' OR (w.state = 'held' AND m.state <> 'leased'))"""
+
+# $1 tenant, $2-$7 moves, $8-$20 outcomes, $21 intents, $22 stream.
+#
+# A TID that was overtaken (a lease was renewed, evidence came) matches nothing: such items are `overtaken`,
+# such deliveries in `rest`. Nearly always both are empty, and EXISTS keeps what follows from being run.
+#
+# `applied` is the usual case: the row is as it was read. `rest` are the others (evidence came first, the
+# item was swept, the window is a repeat after a lost connection); `settled` those of them that still take
+# the answer. An item's own counts say that each of its outcomes moved a row from `before` to `state`;
+# `corrections` is the difference to what truly happened, and goes to the message's counters.
+WINDOW = f"""
+WITH moves AS MATERIALIZED (
+    SELECT m.*, w.at FROM (
+        SELECT * FROM unnest($2::int8[], $3::int8[], $4::int8[], $5::text[], $6::text[], $7::float8[])
+                      AS m(id, epoch, cursor, counts, state, delay)
+         LIMIT cardinality($2::int8[])) m
+     CROSS JOIN LATERAL {_one("x.ctid AS at", "work", "id", "m.id")} w
+), moved_at_once AS (
+    {_MOVE} AND w.ctid = m.at
     RETURNING w.id, w.state, w.subject_id
+), overtaken AS MATERIALIZED (
+    SELECT id FROM moves WHERE id NOT IN (SELECT id FROM moved_at_once)
+), moved_later AS (
+    {_MOVE} AND w.id = m.id AND m.id IN (SELECT id FROM overtaken) AND EXISTS (SELECT FROM overtaken)
+    RETURNING w.id, w.state, w.subject_id
+), moved AS MATERIALIZED (
+    SELECT * FROM moved_at_once UNION ALL SELECT * FROM moved_later
 ), kept AS MATERIALIZED (
     SELECT id FROM moved WHERE state <> 'held'
 ), outcomes AS MATERIALIZED (
-    SELECT * FROM unnest($8::int8[], $9::int8[], $10::int8[], $11::text[], $12::int8[], $13::text[],
-                         $14::int8[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
-                         $20::text[])
-                  AS o(id, item, message, state, attempt, before, tries, reason, status, provider, reply,
-                       stage, transport)
+    SELECT o.*, d.at FROM (
+        SELECT * FROM unnest($8::int8[], $9::int8[], $10::int8[], $11::text[], $12::int8[], $13::text[],
+                             $14::int8[], $15::text[], $16::text[], $17::text[], $18::text[], $19::text[],
+                             $20::text[])
+                      AS o(id, item, message, state, attempt, before, tries, reason, status, provider, reply,
+                           stage, transport)
+         LIMIT cardinality($8::int8[])) o
+     CROSS JOIN LATERAL {_one("x.ctid AS at", "deliveries", "id", "o.id")} d
 ), applied AS (
     UPDATE deliveries d SET state = o.state, attempt = o.attempt, tries = d.tries + o.tries,
            reason = o.reason, status = o.status, provider_id = o.provider, reply = o.reply,
            updated_at = now(), sent_at = CASE o.state WHEN 'accepted' THEN now() ELSE d.sent_at END
       FROM outcomes o
-     WHERE d.tenant_id = $1::int8 AND d.id = o.id AND d.attempt < o.attempt
+     WHERE d.ctid = o.at AND d.tenant_id = $1::int8 AND d.attempt < o.attempt
        AND d.state = o.before AND d.state IN ('queued', 'deferred')
     RETURNING o.id, o.item, o.message, o.before, o.state
 ), rest AS MATERIALIZED (
@@ -171,19 +206,20 @@ WITH moves AS MATERIALIZED (
            CASE WHEN o.state = 'accepted' THEN d.state IN ('queued', 'deferred', 'uncertain')
                 WHEN d.state = 'uncertain' THEN o.state <> 'uncertain' AND d.attempt <= o.attempt
                 ELSE d.state IN ('queued', 'deferred') AND d.attempt < o.attempt END AS takes
-      FROM outcomes o JOIN deliveries d ON d.tenant_id = $1::int8 AND d.id = o.id
+      FROM outcomes o
+     CROSS JOIN LATERAL {_one("x.state, x.attempt", "deliveries", "id", "o.id", lock=" FOR UPDATE")} d
      WHERE o.id NOT IN (SELECT id FROM applied)
-       FOR UPDATE OF d
 ), settled AS (
     UPDATE deliveries d SET state = o.state, attempt = greatest(d.attempt, o.attempt),
            tries = d.tries + o.tries, reason = o.reason, status = o.status, provider_id = o.provider,
            reply = o.reply, updated_at = now(),
            sent_at = CASE o.state WHEN 'accepted' THEN now() ELSE d.sent_at END
-      FROM rest o WHERE d.tenant_id = $1::int8 AND d.id = o.id AND o.takes
+      FROM rest o WHERE d.tenant_id = $1::int8 AND d.id = o.id AND o.takes AND EXISTS (SELECT FROM rest)
     RETURNING d.id
 ), resolved AS (
     UPDATE deliveries d SET attempt = o.attempt
       FROM rest o WHERE d.tenant_id = $1::int8 AND d.id = o.id AND NOT o.takes AND o.had < o.attempt
+       AND EXISTS (SELECT FROM rest)
 ), corrections AS (
     SELECT o.message, c.kind, c.n FROM applied o
      CROSS JOIN LATERAL (VALUES (o.before, -1), (o.state, 1)) AS c(kind, n)
@@ -208,22 +244,21 @@ WITH moves AS MATERIALIZED (
     SELECT $1::int8, id, attempt, message, state, stage, status, reply, transport, now()
       FROM outcomes WHERE tries > 0 AND state <> 'accepted'
     ON CONFLICT (tenant_id, delivery_id, attempt) DO NOTHING
-), barred AS (
+), barred AS MATERIALIZED (
     SELECT d.id, {_cause("$22::text")} AS cause
-      FROM deliveries d LEFT JOIN subscribers s ON s.tenant_id = $1::int8 AND s.id = d.subscriber_id
-     WHERE d.tenant_id = $1::int8 AND d.id = ANY($21::int8[])
+      FROM (SELECT id FROM unnest($21::int8[]) AS i(id) LIMIT cardinality($21::int8[])) i
+     CROSS JOIN LATERAL {_one("x.id, x.address, x.subscriber_id", "deliveries", "id", "i.id")} d
+      LEFT JOIN LATERAL {_PERSON} s ON true
 ){{retries}}
 SELECT id, NULL FROM kept UNION ALL SELECT id, cause FROM barred WHERE cause <> ''
 """
 
 # $23-$27. A retry of a message that was paused meanwhile is born held: `stopped` waits for the pause's
 # row lock and sees what it wrote.
-_RETRIES = """
+_RETRIES = f"""
 , stopped AS MATERIALIZED (
-    SELECT w.subject_id, w.state FROM work w
-     WHERE w.tenant_id = $1::int8 AND w.id = ANY($9::int8[])
-       AND NOT EXISTS (SELECT FROM kept k WHERE k.id = w.id)
-       AND NOT EXISTS (SELECT FROM moved m WHERE m.id = w.id) FOR SHARE
+    SELECT w.* FROM (SELECT DISTINCT item FROM outcomes WHERE item NOT IN (SELECT id FROM moved)) o
+     CROSS JOIN LATERAL {_one("x.subject_id, x.state", "work", "id", "o.item", lock=" FOR SHARE")} w
 ), again AS MATERIALIZED (
     SELECT r.n, r.message, r.stream, r.attempt, r.delay, array_agg(i.id ORDER BY i.id) AS ids
       FROM unnest($23::int8[], $24::text[], $25::text[], $26::int8[], $27::float8[])
@@ -240,7 +275,7 @@ _RETRIES = """
            CASE WHEN EXISTS (SELECT FROM stopped s WHERE s.subject_id = message AND s.state = 'held')
                   OR EXISTS (SELECT FROM moved m WHERE m.subject_id = message AND m.state = 'held')
                  THEN 'held' ELSE 'ready' END,
-           ids[1] - 1, '{}'
+           ids[1] - 1, '{{}}'
       FROM again
 )"""
 

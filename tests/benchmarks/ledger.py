@@ -1,9 +1,10 @@
-"""The ledger's set statements against the row-by-row shapes that they replace, on a durable PostgreSQL.
+"""The set statements of both stores, against the row-by-row shapes that they replace.
 
-`python tests/benchmarks/ledger.py --people 50000` prints one JSON object. Every round runs each pair next
-to each other; rates are medians of the rounds, ratios are taken within a round. Ours go through the store
-as it is deployed (the app's role, row-level security); the others are plain tables without either. After
-each round the counters are held against the rows: a benchmark that loses somebody fails.
+`python tests/benchmarks/ledger.py --people 50000` prints one JSON object: rates of both stores, and for a
+durable PostgreSQL the ratios to the plain shapes. Every round runs each pair next to each other; rates are
+medians of the rounds, ratios are taken within a round. Ours go through the store as it is deployed (the
+app's role, row-level security, suppressions checked twice); the others are plain tables without any of it.
+After each round the counters are held against the rows: a benchmark that loses somebody fails.
 """
 
 from __future__ import annotations
@@ -11,24 +12,141 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
+from sqlalchemy import BigInteger, create_engine
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from courierx_core.audience.model import Audience, NewSubscriber
-from courierx_core.messages.model import Message
 from courierx_core.ports.driver import Runtime, Secret
 from courierx_core.ports.ledger import ItemMove, Ledger, Outcome
-from courierx_core.tenants import Tenant
-from courierx_core.testing.store_samples import new_message
-from courierx_core.work import WorkItem
+from courierx_core.ports.store import Store
+from courierx_core.testing.store_samples import add_tenant, new_message
+from courierx_core.work import SEND_ITEM_MAX, WorkItem
 from courierx_sql.postgresql import PostgresStore
-from tests.servers import APP, TEMPLATE, private_postgres
+from courierx_sql.sqlite import SqliteStore
+from tests.servers import APP, TEMPLATE, PostgresServer, private_postgres
 
 WINDOW = 100
+RATIOS = {
+    "import": ("import", "import_by_orm"),
+    "snapshot": ("snapshot", "snapshot_foreign_keys"),
+    "claim": ("claim", "claim_skip_locked"),
+    "claim_and_read": ("claim_and_read", "claim_skip_locked"),
+    "record": ("record", "record_commit_per_row"),
+}
+Rates = dict[str, float]
+
+
+class Clock:
+    """Adds up the wall and CPU time of what it runs, by name."""
+
+    def __init__(self) -> None:
+        self.wall: defaultdict[str, list[float]] = defaultdict(list)
+        self.cpu: defaultdict[str, float] = defaultdict(float)
+
+    def run(self, name: str, work: Callable[[], Any]) -> Any:
+        wall, cpu = time.perf_counter(), time.process_time()
+        done = work()
+        self.wall[name].append(time.perf_counter() - wall)
+        self.cpu[name] += time.process_time() - cpu
+        return done
+
+    def rate(self, n: int, *names: str) -> float:
+        return n / sum(sum(self.wall[name]) for name in names)
+
+
+def measure(store: Store[Any], people: list[NewSubscriber]) -> Rates:
+    """Import, snapshot, record half of them in whole items, send the other half through windows."""
+    clock, n = Clock(), len(people)
+    tenant = add_tenant(store)
+    for at in range(0, n, 10_000):
+        with store.begin(tenant) as unit:
+            rows = people[at : at + 10_000]
+            clock.run("import", lambda: unit.subscribers.import_rows(rows))  # noqa: B023
+    with store.begin(tenant) as unit:
+        message = new_message(unit)
+    after, more = 0, True
+    while more:
+        with store.begin(tenant) as unit:
+            step = clock.run(
+                "snapshot",
+                lambda: unit.deliveries.snapshot(message, Audience(), after=after, limit=50_000),  # noqa: B023
+            )
+        after, more = step.cursor, step.more
+    ledger = store.ledger()
+    try:
+        half = record(ledger, clock, n // 2)
+        send(ledger, clock)
+    finally:
+        ledger.close()
+    with store.begin(tenant) as unit:
+        assert unit.deliveries.recount(message.id) == {"accepted": n}
+        assert unit.deliveries.totals(message.id) == {"accepted": n, "queued": -n}
+    return {
+        "import": clock.rate(n, "import"),
+        "snapshot": clock.rate(n, "snapshot"),
+        "claim": clock.rate(n, "claim"),
+        "claim_and_read": clock.rate(n, "claim", "read"),
+        "record": clock.rate(half, "record"),
+        "send": clock.rate(n - half, "window"),
+        "window_ms": statistics.median(clock.wall["window"]) * 1e3,
+        "window_cpu_us_per_row": clock.cpu["window"] / (n - half) * 1e6,
+        "read_cpu_us_per_row": clock.cpu["read"] / n * 1e6,
+    }
+
+
+def claim(ledger: Ledger, clock: Clock) -> tuple[WorkItem, list[int]] | None:
+    items = clock.run("claim", lambda: ledger.claim("bench", limit=1, lease_seconds=600, topics=("send",)))
+    if not items:
+        return None
+    item = items[0]
+    rows = clock.run("read", lambda: ledger.read(item, after=item.cursor, limit=SEND_ITEM_MAX))
+    return item, [row.id for row in rows]
+
+
+def record(ledger: Ledger, clock: Clock, people: int) -> int:
+    """Record answers, an item at a time, until so many people have theirs; return how many do."""
+    recorded = 0
+    while recorded < people and (claimed := claim(ledger, clock)):
+        item, ids = claimed
+        outcomes = [answer(item, each) for each in ids]
+        counts = {"queued": -len(ids), "accepted": len(ids)}
+        move = ItemMove(item.id, item.epoch, ids[-1], counts, "done")
+        clock.run("record", lambda: ledger.window(item.tenant_id, [move], outcomes))  # noqa: B023
+        recorded += len(ids)
+    return recorded
+
+
+def send(ledger: Ledger, clock: Clock) -> None:
+    """Turn windows as a sender does: the last answers and the next intents in one transaction."""
+    while claimed := claim(ledger, clock):
+        item, ids = claimed
+        outcomes, accepted = list[Outcome](), 0
+        for at in range(0, len(ids) + WINDOW, WINDOW):
+            intents = ids[at : at + WINDOW]
+            accepted += len(outcomes)
+            counts = {"queued": -accepted, "accepted": accepted}
+            cursor = intents[-1] if intents else ids[-1]
+            move = ItemMove(item.id, item.epoch, cursor, counts, "leased" if intents else "done")
+            clock.run("window", lambda: ledger.window(item.tenant_id, [move], outcomes, intents))  # noqa: B023
+            outcomes = [answer(item, each) for each in intents]
+
+
+def answer(item: WorkItem, number: int) -> Outcome:
+    return Outcome(
+        number, item.id, item.subject_id, "accepted", item.attempt, tries=1, provider_id=f"{number:x}",
+        status="2.0.0", reply=f"250 2.0.0 Ok: queued as {number:X}", stage="answer", transport="smtp",
+    )  # fmt: skip
+
+
 PLAIN = """
 CREATE TABLE plain_people (id bigserial PRIMARY KEY, tenant_id bigint NOT NULL, email text NOT NULL,
     first_name text NOT NULL, attributes jsonb NOT NULL, UNIQUE (tenant_id, email));
@@ -39,154 +157,99 @@ CREATE TABLE plain_deliveries (id bigserial PRIMARY KEY, state text NOT NULL, ad
 CREATE INDEX ON plain_deliveries (state);
 INSERT INTO plain_messages VALUES (1);
 """
+SNAPSHOT = """
+INSERT INTO plain_deliveries (state, address, message_id, person_id)
+SELECT 'queued', email, 1, id FROM plain_people ORDER BY id
+"""
+SKIP_LOCKED = """
+UPDATE plain_deliveries SET state = 'sending' WHERE id IN (
+    SELECT id FROM plain_deliveries WHERE state = 'queued' ORDER BY id LIMIT 500 FOR UPDATE SKIP LOCKED)
+RETURNING id, address
+"""
 
 
-class Round:
-    """One fresh database: everything is measured once, in the order in which a campaign meets it."""
-
-    def __init__(self, store: PostgresStore, plain: psycopg.Connection[Any], people: int) -> None:
-        self.store, self.plain, self.people = store, plain, people
-        self.rates: dict[str, float] = {}
-        with store.platform() as unit:
-            self.tenant = unit.tenants.add(Tenant(name="bench", contact_email="a@example.com")).id
-        with store.begin(self.tenant) as unit:
-            self.message = new_message(unit)
-
-    def run(self) -> None:
-        rows = [
-            NewSubscriber(f"{n}@example.com", f"Name {n}", attributes={"n": n}) for n in range(self.people)
-        ]
-        few = rows[: min(2_000, self.people)]
-        self._rate("import_sets", self.people, lambda: self._import(rows))
-        self._rate("import_rows", len(few), lambda: self._import_plainly(few))
-        self.plain.execute(
-            "INSERT INTO plain_people SELECT id, tenant_id, email, first_name, attributes FROM subscribers"
-            " ON CONFLICT DO NOTHING"
+def measure_plain(url: str, people: list[NewSubscriber]) -> Rates:
+    """Do the same the usual way, with as few people as give a rate."""
+    clock, n = Clock(), len(people)
+    few, some = people[: min(2_000, n)], min(10_000, n)
+    with psycopg.connect(url, autocommit=True) as plain:
+        plain.execute(PLAIN)
+        clock.run("import", lambda: import_by_orm(url, few))
+        plain.execute(
+            "INSERT INTO plain_people (tenant_id, email, first_name, attributes)"
+            " SELECT tenant_id, email, first_name, attributes FROM subscribers ON CONFLICT DO NOTHING"
         )
-        self._rate("snapshot_sets", self.people, self._snapshot)
-        self._rate("snapshot_foreign_keys", self.people, self._snapshot_plainly)
-        ledger = self.store.ledger()
-        try:
-            self._claim_and_record(ledger)
-        finally:
-            ledger.close()
-        with self.store.begin(self.tenant) as unit:
-            assert unit.deliveries.recount(self.message.id) == {"accepted": self.people}
-            totals = unit.deliveries.totals(self.message.id)
-            assert totals == {"queued": -self.people, "accepted": self.people}, totals
-
-    def _rate(self, name: str, n: int, work: Callable[[], None]) -> None:
-        start = time.perf_counter()
-        work()
-        self.rates[name] = n / (time.perf_counter() - start)
-
-    def _import(self, rows: list[NewSubscriber]) -> None:
-        for at in range(0, len(rows), 10_000):
-            with self.store.begin(self.tenant) as unit:
-                unit.subscribers.import_rows(rows[at : at + 10_000])
-
-    def _import_plainly(self, rows: list[NewSubscriber]) -> None:
-        with self.plain.transaction():
-            for row in rows:
-                self.plain.execute(
-                    "INSERT INTO plain_people (tenant_id, email, first_name, attributes)"
-                    " VALUES (1, %s, %s, %s)",
-                    (row.email, row.first_name, json.dumps(row.attributes)),
-                )
-
-    def _snapshot(self) -> None:
-        after, more = 0, True
-        while more:
-            with self.store.begin(self.tenant) as unit:
-                step = unit.deliveries.snapshot(self.message, Audience(), after=after, limit=50_000)
-            after, more = step.cursor, step.more
-
-    def _snapshot_plainly(self) -> None:
-        self.plain.execute(
-            "INSERT INTO plain_deliveries (state, address, message_id, person_id)"
-            " SELECT 'queued', email, 1, id FROM plain_people ORDER BY id"
-        )
-
-    def _claim_and_record(self, ledger: Ledger) -> None:
-        """Send everybody through windows of 100; then claim and record some the plain way."""
-        seconds: dict[str, list[float]] = {"claim": [], "read": [], "window": []}
-        cpu = -time.process_time()
-        while True:
-            with timed(seconds["claim"]):
-                items = ledger.claim("bench", limit=1, lease_seconds=600, topics=("send",))
-            if not items:
-                break
-            self._send(ledger, items[0], seconds)
-        cpu += time.process_time()
-        spent = {name: sum(each) for name, each in seconds.items()}
-        self.rates["claim_items"] = self.people / (spent["claim"] + spent["read"])
-        self.rates["record_windows"] = self.people / spent["window"]
-        self.rates["window_ms"] = statistics.median(seconds["window"]) * 1000
-        self.rates["cpu_us_per_message"] = cpu / self.people * 1e6
-        self._claim_plainly(min(10_000, self.people))
-        self._record_plainly(min(1_000, self.people))
-
-    def _send(self, ledger: Ledger, item: WorkItem, seconds: dict[str, list[float]]) -> None:
-        cursor, outcomes, accepted = item.cursor, list[Outcome](), 0
-        while True:
-            with timed(seconds["read"]):
-                rows = ledger.read(item, after=cursor, limit=WINDOW)
-            ids = [row.id for row in rows]
-            cursor = ids[-1] if ids else cursor
-            accepted += len(outcomes)
-            counts = {"queued": -accepted, "accepted": accepted}
-            move = ItemMove(item.id, item.epoch, cursor, counts, "leased" if ids else "done")
-            with timed(seconds["window"]):
-                ledger.window(item.tenant_id, [move], outcomes, ids)
-            if not ids:
-                return
-            outcomes = [answer(item, self.message, number) for number in ids]
-
-    def _claim_plainly(self, n: int) -> None:
-        def work() -> None:
-            for _ in range(0, n, 500):
-                self.plain.execute(
-                    "UPDATE plain_deliveries SET state = 'sending' WHERE id IN"
-                    " (SELECT id FROM plain_deliveries WHERE state = 'queued' ORDER BY id LIMIT 500"
-                    " FOR UPDATE SKIP LOCKED)"
-                    " RETURNING id, address"
-                ).fetchall()
-
-        self._rate("claim_rows_skip_locked", n, work)
-
-    def _record_plainly(self, n: int) -> None:
-        ids = self.plain.execute("SELECT id FROM plain_deliveries ORDER BY id LIMIT %s", (n,)).fetchall()
-
-        def work() -> None:
-            for row in ids:
-                self.plain.execute(
+        clock.run("snapshot", lambda: plain.execute(SNAPSHOT))
+        for _ in range(0, some, 500):
+            clock.run("claim", lambda: plain.execute(SKIP_LOCKED).fetchall())
+        for number in range(1, 1_001):
+            clock.run(
+                "record",
+                lambda: plain.execute(
                     "UPDATE plain_deliveries SET state = 'accepted', reply = %s WHERE id = %s",
-                    ("250 2.0.0 Ok: queued as 4F6X", *row),
+                    ("250 2.0.0 Ok: queued as 4F6X", number),  # noqa: B023
+                ),
+            )
+    return {
+        "import_by_orm": clock.rate(len(few), "import"),
+        "snapshot_foreign_keys": clock.rate(n, "snapshot"),
+        "claim_skip_locked": clock.rate(some, "claim"),
+        "record_commit_per_row": clock.rate(1_000, "record"),
+    }
+
+
+def import_by_orm(url: str, people: list[NewSubscriber]) -> None:
+    """Add person by person, as a request handler would; one commit."""
+
+    class Base(DeclarativeBase):
+        pass
+
+    class Person(Base):
+        __tablename__ = "plain_people"
+        id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+        tenant_id: Mapped[int] = mapped_column(BigInteger)
+        email: Mapped[str]
+        first_name: Mapped[str]
+        attributes: Mapped[Any] = mapped_column(JSONB)
+
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    with Session(engine) as session:
+        for each in people:
+            session.add(
+                Person(
+                    tenant_id=1,
+                    email=each.email,
+                    first_name=each.first_name,
+                    attributes=dict(each.attributes),
                 )
-
-        self._rate("record_commit_per_row", n, work)
-
-
-def answer(item: WorkItem, message: Message, number: int) -> Outcome:
-    return Outcome(
-        number, item.id, message.id, "accepted", item.attempt, tries=1, provider_id=f"{number:x}",
-        status="2.0.0", reply=f"250 2.0.0 Ok: queued as {number:X}", stage="answer", transport="smtp",
-    )  # fmt: skip
+            )
+            session.flush()
+        session.commit()
+    engine.dispose()
 
 
-@contextmanager
-def timed(seconds: list[float]) -> Iterator[None]:
-    start = time.perf_counter()
-    yield
-    seconds.append(time.perf_counter() - start)
+def postgresql_round(server: PostgresServer, people: list[NewSubscriber]) -> Rates:
+    with server.database(template=TEMPLATE) as name:
+        config = PostgresStore.Config(url=Secret(server.url(name, APP)))
+        store = PostgresStore("postgresql", config, Runtime())
+        rates = measure(store, people)
+        store.close()
+        return rates | measure_plain(server.url(name), people)
 
 
-PAIRS = {
-    "import": ("import_sets", "import_rows"),
-    "snapshot": ("snapshot_sets", "snapshot_foreign_keys"),
-    "claim_and_read": ("claim_items", "claim_rows_skip_locked"),
-    "record": ("record_windows", "record_commit_per_row"),
-}
+def sqlite_round(people: list[NewSubscriber]) -> Rates:
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqliteStore(
+            "sqlite", SqliteStore.Config(url=f"sqlite:///{folder}/bench.db"), Runtime(folder=Path(folder))
+        )
+        store.upgrade()
+        rates = measure(store, people)
+        store.close()
+        return rates
+
+
+def medians(rounds: list[Rates]) -> Rates:
+    return {name: round(statistics.median(each[name] for each in rounds), 2) for name in rounds[0]}
 
 
 def main() -> None:
@@ -194,25 +257,21 @@ def main() -> None:
     parser.add_argument("--people", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    rounds: list[dict[str, float]] = []
+    people = [
+        NewSubscriber(f"{n}@example.com", f"Name {n}", attributes={"n": n}) for n in range(options.people)
+    ]
+    postgresql, sqlite = list[Rates](), list[Rates]()
     with private_postgres(durable=True) as server:
         server.prepare()
         for _ in range(options.rounds):
-            with server.database(template=TEMPLATE) as name:
-                config = PostgresStore.Config(url=Secret(server.url(name, APP)))
-                store = PostgresStore("postgresql", config, Runtime())
-                with psycopg.connect(server.url(name), autocommit=True) as plain:
-                    plain.execute(PLAIN)
-                    measured = Round(store, plain, options.people)
-                    measured.run()
-                store.close()
-            rounds.append(measured.rates)
-    median = {name: round(statistics.median(each[name] for each in rounds), 2) for name in rounds[0]}
+            postgresql.append(postgresql_round(server, people))
+            sqlite.append(sqlite_round(people))
     ratios = {
-        name: round(statistics.median(each[ours] / each[theirs] for each in rounds), 2)
-        for name, (ours, theirs) in PAIRS.items()
+        name: round(statistics.median(each[ours] / each[theirs] for each in postgresql), 2)
+        for name, (ours, theirs) in RATIOS.items()
     }
-    print(json.dumps({"people": options.people, "rates_per_second": median, "ratios": ratios}, indent=2))
+    found = {"postgresql": medians(postgresql), "sqlite": medians(sqlite), "ratios_on_postgresql": ratios}
+    print(json.dumps({"people": options.people, "rounds": options.rounds, **found}, indent=2))
 
 
 if __name__ == "__main__":

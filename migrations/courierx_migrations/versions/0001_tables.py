@@ -160,7 +160,7 @@ def ledger() -> None:
         may("sent_at", Utc),
         sa.UniqueConstraint("tenant_id", "message_id", "subscriber_id"),
         sqlite_with_rowid=False,
-        postgresql_with={"fillfactor": "60"},
+        postgresql_with={"fillfactor": "40"},
     )
     owned(
         "work",
