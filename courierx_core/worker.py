@@ -228,14 +228,13 @@ class Worker:
             ledger.close()
 
     def _sweep(self, ledger: Ledger, lanes: Mapping[str, Lane]) -> None:
-        crew = SendCrew(self.courier)
         for swept in ledger.sweep():
             log.warning(
                 "%s %s of tenant %s: its worker is gone; %s uncertain",
                 swept.topic, swept.item_id, swept.tenant_id, swept.uncertain,
             )  # fmt: skip
             if swept.topic == "send":
-                crew.complete(swept.tenant_id, swept.subject_id)
+                complete_message(self.courier, swept.tenant_id, swept.subject_id)
             lanes[swept.stream if swept.topic == "send" else "tasks"].notified()
 
     def _complete_left_over(self) -> None:

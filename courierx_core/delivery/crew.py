@@ -66,13 +66,10 @@ class SendCrew:
 
     def item_done(self, message: Message) -> None:
         try:
-            self.complete(message.tenant_id, message.id)
+            if complete_message(self.courier, message.tenant_id, message.id):
+                self._breakers.pop(message.id, None)
         except StoreError as error:  # the worker looks for such campaigns from time to time
             log.warning("message %s is completed later: %s", message.id, error)
-
-    def complete(self, tenant_id: int, message_id: int) -> None:
-        self._breakers.pop(message_id, None)
-        complete_message(self.courier, tenant_id, message_id)
 
     def judge(self, message: Message, outcomes: Sequence[Outcome]) -> str:
         """Count for the campaign's breaker; a single message has none."""

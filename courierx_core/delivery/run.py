@@ -243,12 +243,12 @@ class SendRun:
         """Record and intend in one transaction; then, and only then, fill the belts."""
         moves = [self._move(item) for item in batch.items.values()]
         answer = self._write(tenant_id, moves, batch)
-        for move in moves:
-            self._moved(move, batch.items[move.id], answer)
         self._fill(batch, answer)
         if self.courier.hooks.has_after_send and batch.verdicts:
-            self.courier.hooks.after_send([verdict.outcome for verdict in batch.verdicts])
+            self.courier.hooks.after_send(batch.outcomes())
         self._pause(batch)
+        for move in moves:
+            self._moved(move, batch.items[move.id], answer)
 
     def _pause(self, batch: Batch) -> None:
         """Pause the messages whose transport refused our side, or which mostly fail."""
@@ -268,7 +268,7 @@ class SendRun:
     def _write(self, tenant_id: int, moves: list[ItemMove], batch: Batch) -> WindowAnswer:
         """Commit one window, again and again while the store is away: a repeat changes nothing twice."""
         messages = {item.message.id: item.message for item in batch.items.values()}
-        outcomes = [verdict.outcome for verdict in batch.verdicts]
+        outcomes = batch.outcomes()
         intents = [envelope.id for _, _, envelope in batch.intents]
         retries = group_retries(batch.verdicts, messages)
         while True:
