@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from courierx_core.delivery.judge import Attempt, Verdict
 from courierx_core.delivery.line import OpenItem
+from courierx_core.ports.ledger import Outcome
 from courierx_core.ports.transport import Envelope
 
 
@@ -22,6 +23,9 @@ class Batch:
         item.record(verdict)
         self.items[item.id] = item
         self.verdicts.append(verdict)
+
+    def outcomes(self) -> list[Outcome]:
+        return [verdict.outcome for verdict in self.verdicts]
 
     def intend(self, item: OpenItem, attempt: Attempt, envelope: Envelope) -> None:
         item.cursor = envelope.id

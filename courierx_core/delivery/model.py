@@ -27,6 +27,9 @@ STATES: tuple[DeliveryState, ...] = (
 )  # fmt: skip
 OPEN: frozenset[DeliveryState] = frozenset({"queued", "deferred"})
 
+RESENDABLE: frozenset[DeliveryState] = frozenset({"uncertain", "failed"})
+"""What a person may have sent again."""
+
 RANK: dict[DeliveryState, int] = {
     "queued": 0, "deferred": 0, "uncertain": 0, "accepted": 1, "delivered": 2, "bounced": 3,
 }  # fmt: skip
@@ -68,7 +71,7 @@ def evidence(state: DeliveryState, reported: DeliveryState) -> DeliveryState:
 
 def requeue(state: DeliveryState) -> DeliveryState:
     """Return the state after a person asked for a re-send: only what is uncertain or failed moves."""
-    return "queued" if state in ("uncertain", "failed") else state
+    return "queued" if state in RESENDABLE else state
 
 
 Counts: TypeAlias = Mapping[str, int]

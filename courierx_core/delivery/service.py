@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from courierx_core.courier import Courier
-from courierx_core.delivery.model import STATES, DeliveryState
+from courierx_core.delivery.model import RESENDABLE, STATES, DeliveryState
 from courierx_core.errors import InvalidInput
 from courierx_core.notify import notify
 
@@ -26,7 +26,7 @@ def resend(courier: Courier, tenant_id: int, delivery_ids: Sequence[int]) -> Seq
     with courier.store.begin(tenant_id) as unit:
         found = [unit.deliveries.get(delivery_id) for delivery_id in wanted]
         for delivery in found:
-            if delivery.state not in ("uncertain", "failed"):
+            if delivery.state not in RESENDABLE:
                 raise InvalidInput.of(
                     "delivery_ids", "state", f"delivery {delivery.id} is {delivery.state}, so it stays so"
                 )

@@ -118,7 +118,6 @@ def _check_transport(
         ("attachments", any(not a.content_id for a in content.attachments)),
         ("inline", any(a.content_id for a in content.attachments)),
         ("cc", bool(content.cc)),
-        ("tags", False),
     ]
     features = driver.limits().features
     problems += [

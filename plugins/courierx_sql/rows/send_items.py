@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from courierx_core.delivery.model import moved
+from courierx_core.delivery.model import RESENDABLE, moved
 from courierx_core.messages.model import Message
 from courierx_core.ports.transport import Stream
 from courierx_core.work import SEND_ITEM_MAX, WorkItem
@@ -59,9 +59,7 @@ def _take_back(tenant: Accessor, message_id: int, ids: Sequence[int]) -> Sequenc
     columns = deliveries.c
     statement = (
         tenant.select(deliveries, columns.id, columns.state, columns.attempt)
-        .where(
-            columns.id.in_(ids), columns.message_id == message_id, columns.state.in_(("uncertain", "failed"))
-        )
+        .where(columns.id.in_(ids), columns.message_id == message_id, columns.state.in_(sorted(RESENDABLE)))
         .order_by(columns.id)
         .with_for_update()
     )
