@@ -222,13 +222,17 @@ def snapshot(courier: Courier, item: WorkItem) -> None:
         with courier.store.begin(item.tenant_id) as unit:
             message = unit.messages.get(item.subject_id)
             assert message.campaign_id is not None
-            campaign = unit.campaigns.get(message.campaign_id)
-            step = unit.deliveries.snapshot(message, campaign.audience, after=cursor, limit=SNAPSHOT_CHUNK)
+            audience = unit.campaigns.get(message.campaign_id).audience
+            step = unit.deliveries.snapshot(message, audience, after=cursor, limit=SNAPSHOT_CHUNK)
             cursor, more = step.cursor, step.more
             for state, n in step.counts.items():
                 counts[state] = counts.get(state, 0) + n
             unit.work.advance(item, cursor=cursor, counts=counts, done=not more)
-            if not more and campaign.status == "preparing":
+            # read with the item locked: a cancellation is either seen here, or waits and sees these rows
+            campaign = unit.campaigns.get(message.campaign_id)
+            if campaign.status == "cancelled":
+                unit.deliveries.cancel_open(message.id)
+            elif not more and campaign.status == "preparing":
                 unit.campaigns.save(move(campaign, "send"), was=campaign.status)
         notify(courier, message.stream)
     complete_message(courier, item.tenant_id, item.subject_id)
@@ -258,13 +262,15 @@ def resume(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
 
 
 def cancel(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
-    """End a campaign: whoever was not intended yet gets nothing and is shown as cancelled."""
+    """End a campaign: whoever was not intended yet gets nothing and is shown as cancelled. A snapshot under
+    way goes on to its end, so that the report still adds up to the audience."""
     with courier.store.begin(tenant_id) as unit:
         campaign = unit.campaigns.get(campaign_id)
         cancelled = move(campaign, "cancel")
         if campaign.message_id is not None:
             unit.work.hold(campaign.message_id)
             unit.deliveries.cancel_open(campaign.message_id)
+            unit.work.unhold(campaign.message_id, topics=("snapshot",))
         unit.work.hold(campaign_id, topics=("schedule",))
         return unit.campaigns.save(cancelled, was=campaign.status)
 

@@ -192,8 +192,8 @@ class Deliveries(Protocol):
         return the ids that moved."""
 
     def cancel_open(self, message_id: int) -> int:
-        """Close what is open and not intended as `cancelled`; mark the message's held items done where
-        nothing of theirs is under way. Returns how many deliveries were cancelled."""
+        """Close what is open and not intended as `cancelled`; mark the message's send items done where
+        nothing of theirs is under way, held where something is. Returns how many were cancelled."""
 
 
 class Work(Protocol):
@@ -306,7 +306,8 @@ class Store(Driver[C]):
     @abstractmethod
     def begin(self, tenant_id: int, *, write: bool = True) -> AbstractContextManager[UnitOfWork]:
         """Open a transaction bound to one tenant: committed when the block ends, rolled back when it
-        raises. With `write=False` it may run beside a writer and must not change anything."""
+        raises. With `write=False` it sees one moment, beside any writer, and must not change
+        anything."""
 
     @abstractmethod
     def platform(self) -> AbstractContextManager[PlatformUnit]:

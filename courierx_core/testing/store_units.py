@@ -124,6 +124,16 @@ class UnitContract:
             assert unit.deliveries.get(delivery.id) == delivery
             assert unit.work.open_items(message.id) == 1
 
+    def test_a_unit_that_only_reads_sees_one_moment(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant, write=False) as reading:
+            assert reading.subscribers.list() == []
+            with store.begin(tenant) as writing:
+                add_people(writing, "late@example.com")
+            assert reading.subscribers.list() == []
+        with store.begin(tenant, write=False) as reading:
+            assert len(reading.subscribers.list()) == 1
+
     def test_an_upgrade_can_be_repeated(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         before = store.revision()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
@@ -30,6 +30,8 @@ class SqlStore(Store[C]):
     """A store on one SQLAlchemy engine. A dialect gives the engine, its set functions and its words."""
 
     sets: ClassVar[Sets]
+    reading: ClassVar[Mapping[str, Any]] = {}
+    """How a unit that only reads is opened, where its statements must be told to see one moment."""
 
     def __init__(self, name: str, config: C, runtime: Runtime) -> None:
         super().__init__(name, config, runtime)
@@ -60,7 +62,8 @@ class SqlStore(Store[C]):
     def _begin(self, tenant_id: int, write: bool) -> Iterator[UnitOfWork]:
         if tenant_id < 0:
             raise ValueError(f"A tenant's id is 0 (platform-wide) or more, not {tenant_id}.")
-        with self._transaction({guard.TENANT: tenant_id, WRITE: write}) as connection:
+        kind = {} if write else self.reading
+        with self._transaction({guard.TENANT: tenant_id, WRITE: write, **kind}) as connection:
             self.sets.bind_tenant(connection, tenant_id)
             yield SqlUnit(connection, tenant_id, self.sets)
 

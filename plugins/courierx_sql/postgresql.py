@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -67,6 +68,7 @@ class PostgresStore(SqlStore[Config]):
 
     Config = Config
     sets: ClassVar[Sets] = sets_postgresql
+    reading: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """Open a connection in autocommit, as the app's role."""

@@ -126,6 +126,22 @@ def test_after_a_pause_nothing_is_intended_and_resume_finishes(assemble: Assembl
     assert platform.recount(campaign_id) == {"accepted": 400}
 
 
+def test_a_cancel_before_anyone_is_counted_still_adds_up(assemble: Assemble) -> None:
+    sent: list[str] = []
+
+    def note(envelope: Envelope) -> None:
+        sent.append(envelope.recipient)
+
+    platform = assemble(mock(note))
+    platform.people(*addresses(30))
+    campaign_id = platform.start()
+    campaigns.cancel(platform.courier, platform.tenant_id, campaign_id)
+    with platform.worker():
+        report = platform.wait(campaign_id, lambda r: r.audience == 30)
+    assert platform.recount(campaign_id) == report.states == {"cancelled": 30}
+    assert not sent
+
+
 def test_cancel_closes_the_rest_and_the_books_add_up(assemble: Assemble) -> None:
     released = threading.Event()
     platform = assemble(mock(stopping_at(60, [], released)), window=10)

@@ -18,7 +18,7 @@ from courierx_sql.tables import deliveries, work
 def cancel_open(tenant: Accessor, message_id: int) -> int:
     """See `ports.store.Deliveries.cancel_open`. Items still ready or leased are stopped as well."""
     statement = tenant.select(work).where(
-        work.c.subject_id == message_id, work.c.topic.in_(("snapshot", "send")), work.c.state != "done"
+        work.c.subject_id == message_id, work.c.topic == "send", work.c.state != "done"
     )
     # the row locks order this against every window: what is intended is known from here on
     items = tenant.execute(statement.order_by(work.c.id).with_for_update()).all()
@@ -30,7 +30,7 @@ def cancel_open(tenant: Accessor, message_id: int) -> int:
 
 def _under_way(tenant: Accessor, item: Row[Any]) -> list[int]:
     """Return the deliveries whose intent is committed and whose answer is not."""
-    if item.lease_until is None or item.topic != "send":
+    if item.lease_until is None:
         return []
     columns = deliveries.c
     covered = columns.id.in_(item.ids) if item.ids is not None else columns.id.between(item.lo, item.hi)
