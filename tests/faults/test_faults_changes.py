@@ -44,7 +44,10 @@ def test_r11_nothing_is_intended_after_a_pause(
         wait_for("some others are sent", lambda moment=moment: site.sent() >= moment or idle(site, audiences))
         assert cursors(site, campaign_id) == intended, f"campaign {campaign_id} intended more after its pause"
         if campaign_id != doomed or step != pauses // 2:
-            campaigns.resume(site.courier, site.tenant_id, campaign_id)
+            try:
+                campaigns.resume(site.courier, site.tenant_id, campaign_id)
+            except Conflict:  # all that was left of it was under way when it was paused
+                assert site.campaign(campaign_id).status == "completed"
     assert landed >= pauses // 4, f"only {landed} pauses found something to pause"
     live = [each for each in audiences if each != doomed]
     site.finish(*live)
