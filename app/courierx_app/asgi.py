@@ -19,6 +19,7 @@ from courierx_app.api.caller import authenticated, provide_caller
 from courierx_app.api.campaigns import CampaignController
 from courierx_app.api.health import HealthController
 from courierx_app.api.keys import KeyController, me
+from courierx_app.api.lists import ListController
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.request_id import add_request_id
 from courierx_app.api.subscribers import SubscriberController
@@ -32,6 +33,7 @@ CONTROLLERS = (
     HealthController,
     TenantController,
     SubscriberController,
+    ListController,
     CampaignController,
     SuppressionController,
     KeyController,

@@ -9,9 +9,8 @@ import msgspec
 
 from courierx_core.audience.csvfile import BadLine, Row, read_subscribers
 from courierx_core.audience.model import ImportCounts, NewSubscriber, Subscriber
+from courierx_core.checking import Checks
 from courierx_core.courier import Courier
-from courierx_core.errors import FieldProblem, InvalidInput
-from courierx_core.mail.address import normalise
 from courierx_core.ports.store import UnitOfWork
 
 BATCH_ROWS = 10_000
@@ -41,20 +40,27 @@ def add_subscriber(unit: UnitOfWork, subscriber: Subscriber) -> Subscriber:
 
 def checked(subscriber: Subscriber) -> Subscriber:
     """Return it with its address normalised, or raise InvalidInput listing what is wrong."""
-    problems: list[FieldProblem] = []
-    email = subscriber.email
-    try:
-        email = normalise(subscriber.email)
-    except InvalidInput as error:
-        problems += error.problems
-    for field in ("first_name", "last_name"):
-        if len(getattr(subscriber, field)) > NAME_MAX:
-            problems.append(FieldProblem(field, "length", f"takes at most {NAME_MAX} characters"))
-    if len(msgspec.json.encode(subscriber.attributes)) > ATTRIBUTES_MAX:
-        problems.append(FieldProblem("attributes", "length", f"take at most {ATTRIBUTES_MAX} bytes of JSON"))
-    if problems:
-        raise InvalidInput(*problems)
-    return msgspec.structs.replace(subscriber, email=email)
+    checks = Checks()
+    email = checks.address("email", subscriber.email)
+    names = {
+        field: checks.text(field, getattr(subscriber, field), longest=NAME_MAX, required=False)
+        for field in ("first_name", "last_name")
+    }
+    encoded = msgspec.json.encode(subscriber.attributes)
+    if len(encoded) > ATTRIBUTES_MAX:
+        checks.add("attributes", "too_long", f"take at most {ATTRIBUTES_MAX} bytes of JSON")
+    elif rb"\u0000" in encoded and _holds_nul(subscriber.attributes):
+        checks.add("attributes", "invalid", "must not hold a NUL character")
+    checks.done()
+    return msgspec.structs.replace(subscriber, email=email, **names)
+
+
+def _holds_nul(value: object) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, Mapping):
+        return any(_holds_nul(part) for pair in value.items() for part in pair)
+    return isinstance(value, list | tuple) and any(map(_holds_nul, value))
 
 
 def import_csv(

@@ -7,6 +7,7 @@ from datetime import datetime
 
 import msgspec
 
+from courierx_core.audience.lists import check_lists
 from courierx_core.audience.model import Audience, MailingList
 from courierx_core.campaigns.model import Campaign, move
 from courierx_core.courier import Courier
@@ -139,6 +140,7 @@ def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
     with courier.store.begin(tenant_id) as unit:
         campaign = unit.campaigns.get(campaign_id)
         started = move(campaign, "start")
+        check_lists(unit, campaign.audience)
         audience = unit.subscribers.count(campaign.audience)
         if not audience:
             raise Conflict(

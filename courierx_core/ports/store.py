@@ -7,7 +7,7 @@ Every method works inside the unit's transaction. Ids that are not the tenant's 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NewType, Protocol
@@ -63,8 +63,20 @@ class Subscribers(Protocol):
     def get(self, subscriber_id: int) -> Subscriber: ...
     def by_email(self, email: str) -> Subscriber | None: ...
     def list(
-        self, *, before: int | None = None, limit: int = 100, status: SubscriberStatus | None = None
-    ) -> Sequence[Subscriber]: ...
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        status: SubscriberStatus | None = None,
+        list_id: int | None = None,
+        q: str = "",
+    ) -> Sequence[Subscriber]:
+        """`list_id` keeps those subscribed to the list; `q` those whose address or a name holds the text,
+        ASCII letters without case."""
+
+    def known(self, subscriber_ids: Iterable[int]) -> Set[int]:
+        """Return those of the ids that are people of this tenant."""
+
     def save(self, subscriber: Subscriber) -> Subscriber: ...
     def remove(self, subscriber_id: int) -> None: ...
     def count(self, audience: Audience) -> int:
@@ -82,7 +94,13 @@ class Lists(Protocol):
     def add(self, mailing_list: MailingList) -> MailingList: ...
     def get(self, list_id: int) -> MailingList: ...
     def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MailingList]: ...
+    def save(self, mailing_list: MailingList) -> MailingList:
+        """Raises Conflict when another list has the name."""
+
     def remove(self, list_id: int) -> None: ...
+    def sizes(self, list_ids: Sequence[int]) -> Mapping[int, int]:
+        """Count who is subscribed to each list; an empty one is left out."""
+
     def subscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
         """Put people on a list; who unsubscribed from it stays off. Returns how many were added."""
 
@@ -127,6 +145,8 @@ class Campaigns(Protocol):
         """Write it if its stored status is still `was`, else raise Conflict: two starts, one run."""
 
     def remove(self, campaign_id: int) -> None: ...
+    def audiences(self) -> Mapping[int, Audience]:
+        """Return the audience of each campaign that is neither completed nor cancelled, by its id."""
 
 
 class Messages(Protocol):

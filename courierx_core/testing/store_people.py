@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
 
 from courierx_core.audience.model import Attribute, Audience, MailingList, NewSubscriber, Subscriber
+from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.errors import Conflict, InvalidInput, NotFound
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.suppression import PLATFORM_WIDE, Suppression
 from courierx_core.testing.store_samples import add_tenant
+
+CAMPAIGN_STATES: tuple[CampaignStatus, ...] = get_args(CampaignStatus)
 
 
 def add_list(unit: UnitOfWork, name: str, *subscriber_ids: int) -> int:
@@ -121,6 +124,68 @@ class PeopleContract:
             assert unit.subscribers.count(Audience(list_ids=(news,))) == 0
             with pytest.raises(NotFound):
                 unit.lists.get(news)
+
+    def test_a_list_is_renamed_and_counted(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            a, b = add_people(unit, "a@example.com", "b@example.com")
+            news, empty = add_list(unit, "news", a, b), add_list(unit, "empty")
+            unit.lists.unsubscribe(news, [b])
+            assert unit.lists.sizes([news, empty]) == {news: 1}
+            assert unit.lists.sizes([]) == {}
+            stored = unit.lists.get(news)
+            renamed = msgspec.structs.replace(stored, name="letters")
+            assert unit.lists.save(renamed) == unit.lists.get(news) == renamed
+            with pytest.raises(Conflict):
+                unit.lists.save(msgspec.structs.replace(stored, name="empty"))
+            with pytest.raises(NotFound):
+                unit.lists.save(msgspec.structs.replace(stored, id=news + 1000))
+
+    def test_people_are_found_by_list_and_by_text(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store), add_tenant(store, "other")
+        with store.begin(other) as unit:
+            (theirs,) = add_people(unit, "a@example.com")
+        with store.begin(tenant) as unit:
+            (a,) = add_people(unit, "a@example.com", first_name="Ada", last_name="Ünal")
+            (b,) = add_people(unit, "b_1%@example.com", first_name="Bob")
+            (c,) = add_people(unit, "c@elsewhere.example", last_name="Example", status="bounced")
+            news = add_list(unit, "news", a, c)
+            unit.lists.unsubscribe(news, [a])
+
+            def found(**filters: Any) -> list[int]:
+                return [each.id for each in unit.subscribers.list(**filters)]
+
+            assert found(list_id=news) == [c]
+            assert found(list_id=news, status="active") == []
+            assert found(list_id=news, before=c) == []
+            assert found(q="EXAMPLE.com") == [b, a]
+            assert found(q="example", limit=2) == [c, b]
+            assert found(q="Ünal") == found(q="ada") == [a]
+            assert found(q="_1%") == [b]
+            assert found(q="a_e") == []
+            assert unit.subscribers.known([c, a, theirs, 0, -1, 1 << 70]) == {a, c}
+
+    def test_a_number_that_no_id_can_be_reads_as_missing(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            for number in (-1, 0, 1 << 63, 1 << 70):
+                for act in (unit.subscribers.get, unit.lists.remove, unit.campaigns.get, unit.work.get):
+                    with pytest.raises(NotFound):
+                        act(number)
+
+    def test_the_audiences_of_what_is_not_over_are_told(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        audience = Audience(list_ids=(1, 2), exclude_list_ids=(3,))
+        with store.begin(tenant) as unit:
+            made = [
+                unit.campaigns.add(
+                    Campaign(tenant_id=tenant, name="n", subject="s", audience=audience, status=status)
+                )
+                for status in CAMPAIGN_STATES
+            ]
+            going = {each.id: audience for each in made if each.status not in ("completed", "cancelled")}
+            assert unit.campaigns.audiences() == going
+            assert len(going) == 5
 
     def test_an_audience_counts_one_person_once(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

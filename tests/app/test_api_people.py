@@ -56,6 +56,48 @@ def test_every_bad_field_of_a_subscriber_is_named(client: Client, tenant_id: int
     assert [each["field"] for each in answer.json()["errors"]] == ["email", "first_name", "attributes"]
 
 
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("email", ""), ("email", "a@b.example\0"), ("email", "a\r\nBcc: b@x.example"), ("email", "x" * 300),
+        ("first_name", "x" * 256), ("first_name", "a\0b"), ("last_name", "a\r\nb"), ("last_name", True),
+        ("attributes", []), ("attributes", {"a\0b": 1}), ("attributes", {"a": [{"b": "c\0"}]}),
+        ("attributes", {"a": "x" * 70_000}),
+    ],
+)  # fmt: skip
+def test_a_bad_field_of_a_subscriber_is_a_422_with_a_sentence(
+    client: Client, tenant_id: int, field: str, value: Any
+) -> None:
+    known = add(client, tenant_id, "known@x.example")
+    answer = client.post("/subscribers", json={"tenant_id": tenant_id, "email": "a@b.example", field: value})
+    assert answer.status_code == 422, answer.text
+    assert [each["field"] for each in answer.json()["errors"]] == [field]
+    if field != "email":
+        assert client.patch(f"/subscribers/{known['id']}", json={field: value}).status_code == 422
+    assert client.get(f"/subscribers?tenant_id={tenant_id}").json() == [known]
+
+
+def test_odd_but_harmless_attributes_are_kept(client: Client, tenant_id: int) -> None:
+    attributes = {"🙂": "🙂", "slash": "\\u0000", "big": 10**30, "deep": {"a": [None, True, 1.5]}, "": ""}
+    made = add(client, tenant_id, "a@b.example", attributes=attributes)
+    assert client.get(f"/subscribers/{made['id']}").json()["attributes"] == attributes
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b'"x"', b"\xff\xfe", b'{"email":' * 5000, b'{"email": "\xff"}'], ids=repr
+)
+def test_a_body_that_is_no_json_object_is_a_400(client: Client, body: bytes) -> None:
+    for path in ("/subscribers", "/suppression", "/lists", "/subscribers/bulk-import"):
+        answer = client.post(path, content=body, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 400, (path, answer.text)
+
+
+@pytest.mark.parametrize("q", ["\0", "x" * 255])
+def test_a_text_nobody_can_hold_is_not_looked_for(client: Client, tenant_id: int, q: str) -> None:
+    answer = client.get("/subscribers", params={"tenant_id": tenant_id, "q": q})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "q")
+
+
 def test_an_unknown_tenant_is_a_404(client: Client) -> None:
     for path, body in (
         ("/subscribers", {"email": "a@b.example"}),

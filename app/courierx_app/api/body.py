@@ -52,8 +52,10 @@ def read_body(kind: type[T], raw: bytes) -> T:
     """
     try:
         given = msgspec.json.decode(raw)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise MalformedBody.of("", "malformed", f"The body is not JSON: {problem}") from None
+    except RecursionError:
+        raise MalformedBody.of("", "malformed", "The body is nested too deeply.") from None
     if not isinstance(given, dict):
         raise MalformedBody.of("", "malformed", "The body must be a JSON object.")
     problems: list[FieldProblem] = []

@@ -9,9 +9,10 @@ from typing import Any
 import msgspec
 
 from courierx_app.api.addresses import GivenAddress, address_of
+from courierx_core.audience.lists import unknown_lists
 from courierx_core.audience.model import Audience
 from courierx_core.campaigns.model import Campaign, CampaignStatus
-from courierx_core.errors import FieldProblem, InvalidInput, NotFound
+from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.ports.store import UnitOfWork
 
 
@@ -103,23 +104,13 @@ def changed(unit: UnitOfWork, campaign: Campaign, given: CampaignChanges) -> Cam
         values["headers"] = tuple(values["headers"].items())
     audience = {name: getattr(given, name) for name in _AUDIENCE if getattr(given, name) is not None}
     for field in ("list_ids", "exclude_list_ids"):
-        problems += _unknown_lists(unit, field, audience.get(field, ()))
+        problems += unknown_lists(unit, field, audience.get(field, ()))
     if problems:
         raise InvalidInput(*problems)
     if audience:
         held = {name: getattr(campaign.audience, name) for name in _AUDIENCE}
         values["audience"] = Audience(**{**held, **audience})
     return msgspec.structs.replace(campaign, **values)
-
-
-def _unknown_lists(unit: UnitOfWork, field: str, list_ids: Sequence[int]) -> list[FieldProblem]:
-    problems = []
-    for at, list_id in enumerate(list_ids):
-        try:
-            unit.lists.get(list_id)
-        except NotFound:
-            problems.append(FieldProblem(f"{field}[{at}]", "not_found", f"no list {list_id}"))
-    return problems
 
 
 def shown(campaign: Campaign) -> CampaignAnswer:

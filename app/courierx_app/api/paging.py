@@ -9,9 +9,13 @@ from urllib.parse import urlencode
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
+from courierx_core.errors import InvalidInput
+
+ID_MAX = (1 << 63) - 1
 Limit: TypeAlias = Annotated[int, QueryParameter(ge=1, le=1000, description="How many at most.")]
 Cursor: TypeAlias = Annotated[
-    int | None, QueryParameter(description="Continue below this: X-Next-Cursor of the page before.")
+    int | None,
+    QueryParameter(ge=1, le=ID_MAX, description="Continue below this: X-Next-Cursor of the page before."),
 ]
 
 
@@ -32,3 +36,11 @@ def page(request: Request[Any, Any, Any], rows: Sequence[R], limit: int) -> Resp
     query = urlencode([*kept, ("cursor", cursor)])
     link = f'<{request.url.path}?{query}>; rel="next"'
     return Response(rows, headers={"Link": link, "X-Next-Cursor": cursor})
+
+
+def searchable(text: str) -> str:
+    """Return a text to look for without space around it. Raises InvalidInput for a NUL, which no stored
+    text holds and PostgreSQL refuses."""
+    if "\0" in text:
+        raise InvalidInput.of("q", "invalid", "must not hold a NUL character")
+    return text.strip()

@@ -19,7 +19,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from courierx_app.api.addresses import GivenAddress, email_of
 from courierx_app.api.body import Body, MalformedBody, read_body
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.paging import Cursor, Limit, page
+from courierx_app.api.paging import Cursor, Limit, page, searchable
 from courierx_core.audience.model import Subscriber, SubscriberStatus
 from courierx_core.audience.service import ImportReport, add_subscriber, checked, import_csv
 from courierx_core.courier import Courier
@@ -117,12 +117,20 @@ class SubscriberController(Controller):
         caller: TheCaller,
         tenant_id: FromQuery[int | None] = None,
         status: FromQuery[SubscriberStatus | None] = None,
+        on_list: Annotated[
+            int | None, QueryParameter(name="list", description="Only those subscribed to this list.")
+        ] = None,
+        q: Annotated[str, QueryParameter(max_length=254, description="Part of an address or a name.")] = "",
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Response[Sequence[SubscriberAnswer]]:
         """List people, newest first."""
         with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
-            found = unit.subscribers.list(before=cursor, limit=limit, status=status)
+            if on_list is not None:
+                unit.lists.get(on_list)
+            found = unit.subscribers.list(
+                before=cursor, limit=limit, status=status, list_id=on_list, q=searchable(q)
+            )
         return page(request, [shown(each) for each in found], limit)
 
     @get("/{subscriber_id:int}", sync_to_thread=True)

@@ -19,11 +19,11 @@ def members(tenant: Accessor, audience: Audience) -> list[ColumnElement[bool]]:
     """Return the conditions that a member meets."""
     check(audience)
     if audience.list_ids:
-        conditions = [_on_any(tenant, audience.list_ids)]
+        conditions = [on_any(tenant, audience.list_ids)]
     else:
         conditions = [subscribers.c.status == "active"]
     if audience.exclude_list_ids:
-        conditions.append(~_on_any(tenant, audience.exclude_list_ids))
+        conditions.append(~on_any(tenant, audience.exclude_list_ids))
     return conditions
 
 
@@ -35,7 +35,8 @@ def check(audience: Audience) -> None:
         )
 
 
-def _on_any(tenant: Accessor, list_ids: tuple[int, ...]) -> ColumnElement[bool]:
+def on_any(tenant: Accessor, list_ids: tuple[int, ...]) -> ColumnElement[bool]:
+    """Say that the subscriber is on one of the lists."""
     return exists().where(
         tenant.owns(subscriptions),
         subscriptions.c.list_id.in_(list_ids),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from sqlalchemy import RowMapping
@@ -40,6 +40,12 @@ class CampaignRows(Slice[Campaign]):
             present = self.get(campaign.id).status
             raise Conflict(f"Campaign {campaign.id} is {present} now, no longer {was}; read it again.")
         return saved
+
+    def audiences(self) -> Mapping[int, Audience]:
+        statement = self._tenant.select(campaigns, campaigns.c.id, campaigns.c.audience).where(
+            campaigns.c.status.not_in(("completed", "cancelled"))
+        )
+        return {row.id: msgspec.convert(row.audience, Audience) for row in self._tenant.execute(statement)}
 
     def _read(self, row: RowMapping) -> Campaign:
         audience = msgspec.convert(row["audience"], Audience)

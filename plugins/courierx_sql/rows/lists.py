@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Select, literal
+from sqlalchemy import Select, func, literal
 
 from courierx_core.audience.model import MailingList
 from courierx_core.delivery.model import DeliveryState
@@ -23,11 +23,27 @@ class ListRows(Slice[MailingList]):
     def add(self, mailing_list: MailingList) -> MailingList:
         added = self._insert(mailing_list)
         if added is None:
-            raise Conflict(f"A list named {mailing_list.name!r} exists; choose another name.")
+            raise Conflict(_taken(mailing_list))
         return added
 
     def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MailingList]:
         return self._page(before, limit)
+
+    def save(self, mailing_list: MailingList) -> MailingList:
+        with self._unique(_taken(mailing_list)):
+            saved = self._update(mailing_list.id, self._values(mailing_list))
+        if saved is None:
+            raise self._missing(mailing_list.id)
+        return saved
+
+    def sizes(self, list_ids: Sequence[int]) -> Mapping[int, int]:
+        columns = subscriptions.c
+        statement = (
+            self._tenant.select(subscriptions, columns.list_id, func.count().label("n"))
+            .where(columns.list_id.in_(list_ids), columns.status == "subscribed")
+            .group_by(columns.list_id)
+        )
+        return {row.list_id: row.n for row in self._tenant.execute(statement)}
 
     def remove(self, list_id: int) -> None:
         super().remove(list_id)
@@ -94,3 +110,7 @@ class ListRows(Slice[MailingList]):
         missing = sorted(set(subscriber_ids) - known)
         if missing:
             raise NotFound(f"No subscribers {', '.join(map(str, missing[:10]))}.")
+
+
+def _taken(mailing_list: MailingList) -> str:
+    return f"A list named {mailing_list.name!r} exists; choose another name."

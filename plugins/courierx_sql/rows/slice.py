@@ -17,6 +17,11 @@ from courierx_sql.clock import now
 S = TypeVar("S", bound=msgspec.Struct)
 
 
+def is_id(number: int) -> bool:
+    """Tell whether a database could ever have given this id: one that fits 64 bits."""
+    return 0 < number < 1 << 63
+
+
 class Slice(Generic[S]):
     """A table whose columns are the Struct's fields; `id`, `tenant_id` and times are the store's."""
 
@@ -28,6 +33,7 @@ class Slice(Generic[S]):
         self._tenant = tenant
 
     def get(self, object_id: int) -> S:
+        self._check(object_id)
         row = self._tenant.execute(
             self._tenant.select(self.table).where(self.table.c.id == object_id)
         ).one_or_none()
@@ -36,6 +42,7 @@ class Slice(Generic[S]):
         return self._read(row._mapping)
 
     def remove(self, object_id: int) -> None:
+        self._check(object_id)
         gone = self._tenant.execute(self._tenant.delete(self.table).where(self.table.c.id == object_id))
         if gone.rowcount == 0:
             raise self._missing(object_id)
@@ -90,6 +97,10 @@ class Slice(Generic[S]):
             statement = statement.where(self.table.c.id < before)
         rows = self._tenant.execute(statement.order_by(self.table.c.id.desc()).limit(limit))
         return [self._read(row._mapping) for row in rows]
+
+    def _check(self, object_id: int) -> None:
+        if not is_id(object_id):
+            raise self._missing(object_id)
 
     def _missing(self, object_id: int) -> NotFound:
         return NotFound(f"No {self.noun} {object_id}.")

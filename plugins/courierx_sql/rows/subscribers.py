@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from builtins import list as list_
+from collections.abc import Iterable, Sequence, Set
 
-from sqlalchemy import func
+from sqlalchemy import ColumnElement, func, or_
 
 from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber, Subscriber, SubscriberStatus
 from courierx_core.errors import Conflict, NotFound
-from courierx_sql.rows.audience import members
-from courierx_sql.rows.slice import Slice
+from courierx_sql.rows.audience import members, on_any
+from courierx_sql.rows.slice import Slice, is_id
 from courierx_sql.tables import lists, subscribers, subscriptions
 
 
@@ -29,9 +30,27 @@ class SubscriberRows(Slice[Subscriber]):
         return found[0] if found else None
 
     def list(
-        self, *, before: int | None = None, limit: int = 100, status: SubscriberStatus | None = None
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        status: SubscriberStatus | None = None,
+        list_id: int | None = None,
+        q: str = "",
     ) -> Sequence[Subscriber]:
-        return self._page(before, limit, *([] if status is None else [subscribers.c.status == status]))
+        conditions: list_[ColumnElement[bool]] = []
+        if status is not None:
+            conditions.append(subscribers.c.status == status)
+        if list_id is not None:
+            conditions.append(on_any(self._tenant, (list_id,)))
+        if q:
+            conditions.append(_holding(q))
+        return self._page(before, limit, *conditions)
+
+    def known(self, subscriber_ids: Iterable[int]) -> Set[int]:
+        ids = [each for each in subscriber_ids if is_id(each)]
+        statement = self._tenant.select(subscribers, subscribers.c.id).where(subscribers.c.id.in_(ids))
+        return set(self._tenant.execute(statement).scalars())
 
     def save(self, subscriber: Subscriber) -> Subscriber:
         with self._unique(_taken(subscriber)):
@@ -64,3 +83,16 @@ class SubscriberRows(Slice[Subscriber]):
 
 def _taken(subscriber: Subscriber) -> str:
     return f"A subscriber with the address {subscriber.email} exists."
+
+
+def _holding(text: str) -> ColumnElement[bool]:
+    """Find the text in an address or a name. Both databases lower ASCII alike, and no more than that: so
+    a name with other letters is found as it is written."""
+    columns = subscribers.c
+    return or_(
+        *(func.lower(column).contains(text.lower(), autoescape=True) for column in _SEARCHED),
+        *(column.contains(text, autoescape=True) for column in (columns.first_name, columns.last_name)),
+    )
+
+
+_SEARCHED = (subscribers.c.email, subscribers.c.first_name, subscribers.c.last_name)

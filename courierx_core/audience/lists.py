@@ -1,0 +1,94 @@
+"""Use cases of mailing lists: named sets of people, many-to-many. Who left a list stays off it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from courierx_core.audience.model import Audience, MailingList
+from courierx_core.audience.use import refuse_in_use
+from courierx_core.checking import Checks
+from courierx_core.errors import FieldProblem, InvalidInput, NotFound
+from courierx_core.ports.store import UnitOfWork
+
+NAME_MAX = 255
+PEOPLE_MAX = 10_000
+"""People that one call puts on a list or takes off; an import takes any number."""
+
+
+def create(unit: UnitOfWork, name: str) -> MailingList:
+    """Make an empty list. Raises InvalidInput, Conflict when the tenant has one of that name."""
+    return unit.lists.add(MailingList(tenant_id=unit.tenant_id, name=_checked(name)))
+
+
+def rename(unit: UnitOfWork, list_id: int, name: str) -> MailingList:
+    """Give a list another name. Raises InvalidInput, NotFound, Conflict when the name is taken."""
+    stored = unit.lists.get(list_id)
+    return unit.lists.save(msgspec.structs.replace(stored, name=_checked(name)))
+
+
+def remove(unit: UnitOfWork, list_id: int) -> None:
+    """Delete a list; its people stay. Raises Conflict while an unfinished campaign names it: without an
+    excluded list those on it would get the mail."""
+    unit.lists.get(list_id)
+    refuse_in_use(unit, f"List {list_id}", lambda audience: list_id in named_lists(audience))
+    unit.lists.remove(list_id)
+
+
+def subscribe(unit: UnitOfWork, list_id: int, subscriber_ids: Sequence[int]) -> int:
+    """Put people on a list; return how many are new on it. Raises InvalidInput naming unknown ones."""
+    unit.lists.get(list_id)
+    _check_people(unit, subscriber_ids)
+    return unit.lists.subscribe(list_id, subscriber_ids)
+
+
+def unsubscribe(unit: UnitOfWork, list_id: int, subscriber_ids: Sequence[int]) -> int:
+    """Take people off a list for good; return how many were on it. Raises InvalidInput."""
+    unit.lists.get(list_id)
+    _check_people(unit, subscriber_ids)
+    return unit.lists.unsubscribe(list_id, subscriber_ids)
+
+
+def named_lists(audience: Audience) -> tuple[int, ...]:
+    """Return every list an audience depends on, included or excluded."""
+    return (*audience.list_ids, *audience.exclude_list_ids)
+
+
+def check_lists(unit: UnitOfWork, audience: Audience) -> None:
+    """Raise InvalidInput naming every list of an audience that is gone."""
+    problems = [
+        *unknown_lists(unit, "list_ids", audience.list_ids),
+        *unknown_lists(unit, "exclude_list_ids", audience.exclude_list_ids),
+    ]
+    if problems:
+        raise InvalidInput(*problems)
+
+
+def unknown_lists(unit: UnitOfWork, field: str, list_ids: Sequence[int]) -> Iterator[FieldProblem]:
+    """Give a problem for each list that is not the tenant's."""
+    for at, list_id in enumerate(list_ids):
+        try:
+            unit.lists.get(list_id)
+        except NotFound:
+            yield FieldProblem(f"{field}[{at}]", "not_found", f"no list {list_id}")
+
+
+def _checked(name: str) -> str:
+    checks = Checks()
+    name = checks.text("name", name, longest=NAME_MAX)
+    checks.done()
+    return name
+
+
+def _check_people(unit: UnitOfWork, subscriber_ids: Sequence[int]) -> None:
+    if not 1 <= len(subscriber_ids) <= PEOPLE_MAX:
+        raise InvalidInput.of("subscriber_ids", "length", f"takes 1 to {PEOPLE_MAX} ids; import more")
+    known = unit.subscribers.known(subscriber_ids)
+    problems = [
+        FieldProblem(f"subscriber_ids[{at}]", "not_found", f"no subscriber {each}")
+        for at, each in enumerate(subscriber_ids)
+        if each not in known
+    ]
+    if problems:
+        raise InvalidInput(*problems)
