@@ -161,6 +161,13 @@ def faults(session: nox.Session) -> None:
     pytest(session, "-n", "4", *(session.posargs or ["tests/faults"]))
 
 
+@nox.session
+def deploy(session: nox.Session) -> None:
+    """Hold the image, compose, ECS, IAM, Helm, systemd and the workflows to their schemas."""
+    install_courierx(session, *group("deploy"), extras=["all"])
+    pytest(session, *(session.posargs or ["tests/deploy"]))
+
+
 @nox.session(default=False)
 def fuzz(session: nox.Session) -> None:
     """Run the property tests with far more examples than CI has time for."""

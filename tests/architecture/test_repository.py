@@ -106,7 +106,7 @@ def test_every_plugins_test_is_run_by_one_adapter_session() -> None:
 
 
 def test_every_test_is_in_a_folder_that_a_session_runs() -> None:
-    known = {"core", "plugins", "app", "e2e", "architecture", "faults", "interop"}
+    known = {"core", "plugins", "app", "e2e", "architecture", "faults", "interop", "deploy"}
     for file in (ROOT / "tests").rglob("test_*.py"):
         assert file.relative_to(ROOT / "tests").parts[0] in known, file
 
