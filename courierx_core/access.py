@@ -5,27 +5,31 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from courierx_core.checking import Checks
-from courierx_core.errors import NotFound
+from courierx_core.errors import Conflict, InvalidInput, NotFound
+from courierx_core.ports.driver import utcnow
+from courierx_core.scopes import PLATFORM, SCOPES, allowed
 
 if TYPE_CHECKING:
-    from courierx_core.ports.store import Store
+    from courierx_core.ports.store import Keys, Store
 
-PLATFORM = "platform"
-SCOPES = ("read", "write", "send", "keys")
-"""What a key may do: look, change, set mail going, manage keys. A key without scopes may do all."""
+OVERLAP_SECONDS = 24 * 3600
+"""How long a rotated key goes on working, unless told otherwise."""
+OVERLAP_MAX = 30 * 24 * 3600
 
 _TOUCH_EVERY = timedelta(minutes=1)
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key without a tenant is a platform key. `digest` is SHA-256 of the secret part."""
+    """A key without a tenant is a platform key; one without scopes may do all that its kind can.
+    `digest` is SHA-256 of the secret part."""
 
     id: int = 0
     tenant_id: int | None = None
@@ -64,7 +68,12 @@ def key_matches(key: ApiKey, secret: str, now: datetime) -> bool:
 
 
 def allows(key: ApiKey, scope: str) -> bool:
-    return not key.scopes or scope in key.scopes
+    return scope in scopes_of(key)
+
+
+def scopes_of(key: ApiKey) -> frozenset[str]:
+    """Return everything the key may do."""
+    return allowed(key.scopes, platform=key.tenant_id is None)
 
 
 def create_key(
@@ -74,6 +83,7 @@ def create_key(
     name: str = "",
     scopes: Sequence[str] = (),
     expires_at: datetime | None = None,
+    now: datetime | None = None,
 ) -> tuple[ApiKey, str]:
     """Make a key; without a tenant it is a platform key. Return it and its text, which is kept nowhere.
 
@@ -84,16 +94,63 @@ def create_key(
     for at, scope in enumerate(scopes):
         if scope not in SCOPES:
             checks.add(f"scopes[{at}]", "unknown", f"{scope!r} is not one of: {', '.join(SCOPES)}")
+        elif scope == PLATFORM and tenant_id is not None:
+            checks.add(f"scopes[{at}]", "not_allowed", "a tenant's key cannot stand above tenants")
+    if expires_at is not None:
+        if expires_at.tzinfo is None:
+            checks.add("expires_at", "naive", "takes a time with its offset from UTC")
+        elif expires_at <= (now or utcnow()):
+            checks.add("expires_at", "in_the_past", "must be later than now")
     checks.done()
     secret, digest = new_secret()
-    key = ApiKey(tenant_id=tenant_id, name=name, scopes=tuple(scopes), digest=digest, expires_at=expires_at)
-    if tenant_id is None:
-        with store.platform() as platform:
-            key = platform.keys.add(key)
-    else:
-        with store.begin(tenant_id) as unit:
-            key = unit.keys.add(msgspec.structs.replace(key, tenant_id=unit.tenant.id))
+    key = ApiKey(
+        tenant_id=tenant_id,
+        name=name,
+        scopes=tuple(dict.fromkeys(scopes)),
+        digest=digest,
+        expires_at=expires_at,
+    )
+    with _keys_of(store, tenant_id) as keys:
+        key = keys.add(key)
     return key, key_text(key.id, secret)
+
+
+def rotate_key(
+    store: Store[Any],
+    key_id: int,
+    tenant_id: int | None = None,
+    *,
+    overlap_seconds: int = OVERLAP_SECONDS,
+    now: datetime,
+) -> tuple[ApiKey, str]:
+    """Make a key that may do the same, and let the old one end after the overlap (0: at once).
+
+    The new one lives as long as the old one was made to. With a tenant only that tenant's key. Raises
+    NotFound, InvalidInput for an overlap out of range, Conflict for a key that works no more.
+    """
+    if not 0 <= overlap_seconds <= OVERLAP_MAX:
+        raise InvalidInput.of("overlap_seconds", "out_of_range", f"takes 0 to {OVERLAP_MAX}")
+    old = find_key(store, key_id, tenant_id)
+    ends = now + timedelta(seconds=overlap_seconds)
+    secret, digest = new_secret()
+    lifetime = old.expires_at - old.created_at if old.expires_at and old.created_at else None
+    new = ApiKey(
+        tenant_id=old.tenant_id,
+        name=old.name,
+        scopes=old.scopes,
+        digest=digest,
+        expires_at=now + lifetime if lifetime else None,
+    )
+    with _keys_of(store, old.tenant_id) as keys:
+        old = keys.get(key_id)
+        if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
+            raise Conflict(f"Key {key_id} works no more; make a new one.")
+        made = keys.add(new)
+        if overlap_seconds == 0:
+            keys.revoke(key_id)
+        elif old.expires_at is None or old.expires_at > ends:
+            keys.expire(key_id, ends)
+    return made, key_text(made.id, secret)
 
 
 def list_keys(store: Store[Any], tenant_id: int | None = None) -> Sequence[ApiKey]:
@@ -107,14 +164,29 @@ def list_keys(store: Store[Any], tenant_id: int | None = None) -> Sequence[ApiKe
 
 def revoke_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> ApiKey:
     """Revoke a key; it stops working at once. With a tenant only that tenant's. Raises NotFound."""
+    with _keys_of(store, find_key(store, key_id, tenant_id).tenant_id) as keys:
+        return keys.revoke(key_id)
+
+
+def find_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> ApiKey:
+    """Return any key; with a tenant only that tenant's. Raises NotFound."""
     with store.platform() as platform:
         key = platform.keys.get(key_id)
-        if tenant_id is not None and key.tenant_id != tenant_id:
-            raise NotFound(f"There is no key {key_id}.")
-        if key.tenant_id is None:
-            return platform.keys.revoke(key_id)
-    with store.begin(key.tenant_id) as unit:
-        return unit.keys.revoke(key_id)
+    if tenant_id is not None and key.tenant_id != tenant_id:
+        raise NotFound(f"No API key {key_id}.")
+    return key
+
+
+@contextmanager
+def _keys_of(store: Store[Any], tenant_id: int | None) -> Iterator[Keys]:
+    """Open the tenant's keys, or the platform's. Raises NotFound for an unknown tenant."""
+    if tenant_id is None:
+        with store.platform() as platform:
+            yield platform.keys
+    else:
+        with store.begin(tenant_id) as unit:
+            unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+            yield unit.keys
 
 
 def authenticate(store: Store[Any], text: str, now: datetime) -> ApiKey | None:

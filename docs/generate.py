@@ -130,6 +130,21 @@ def cli() -> str:
     return _page(page)
 
 
+def scopes() -> str:
+    """List what a key may do."""
+    from courierx_core.scopes import SCOPES
+
+    rows = "\n".join(f"| `{scope}` | {_cell(says)} |" for scope, says in SCOPES.items())
+    return _page(
+        [
+            "# Scopes",
+            "What a key may do. A key made without scopes may do everything that its kind can: a tenant's "
+            "key all but `platform`, a platform key all. A key cannot make one that may do more than itself.",
+            f"| scope | allows to |\n| --- | --- |\n{rows}",
+        ]
+    )
+
+
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Walk the command line: each command with its words, groups before what they hold."""
     from courierx_app.cli import cli as root
@@ -257,7 +272,7 @@ def _page(parts: list[str]) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "settings.md": settings, "hooks.md": hooks, "ports.md": ports, "cli.md": cli,
+    "settings.md": settings, "hooks.md": hooks, "ports.md": ports, "cli.md": cli, "scopes.md": scopes,
 }  # fmt: skip
 
 

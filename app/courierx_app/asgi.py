@@ -7,12 +7,13 @@ from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
-from litestar import Litestar
+from litestar import Litestar, Router
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from courierx_app.api.caller import authenticated, provide_caller
@@ -22,6 +23,7 @@ from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.request_id import add_request_id
+from courierx_app.api.scopes import ANY_KEY, check_scopes
 from courierx_app.api.subscribers import SubscriberController
 from courierx_app.api.suppression import SuppressionController
 from courierx_app.api.tenants import TenantController
@@ -44,7 +46,8 @@ EXPOSED = ["Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-
 
 def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Litestar:
     """Assemble the application. With `dev` a request without a key may do everything; the caller binds
-    it to loopback. The courier is closed when the application shuts down."""
+    it to loopback. The courier is closed when the application shuts down. Raises PluginError for a route
+    that does not say which key it needs."""
 
     @asynccontextmanager
     async def closing(app: Litestar) -> AsyncIterator[None]:
@@ -54,7 +57,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
             courier.close()
 
     origins = list(settings.allowed_origins)
-    return Litestar(
+    app = Litestar(
         route_handlers=[*CONTROLLERS, *_plugin_routes(courier)],
         guards=[authenticated],
         dependencies={
@@ -74,6 +77,8 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
         logging_config=None,
         type_encoders={},
     )
+    check_scopes(app)
+    return app
 
 
 def _plugin_routes(courier: Courier) -> Sequence[Any]:
@@ -87,8 +92,10 @@ def _openapi(settings: Settings) -> OpenAPIConfig:
     return OpenAPIConfig(
         title=settings.app_name,
         version=version("courierx"),
-        path="/openapi",
-        render_plugins=[],
+        # The framework adds routes of its own whatever it is told; without a renderer they would be pages
+        # that load scripts from other hosts. Ours is /openapi.json.
+        openapi_router=Router("/openapi", route_handlers=[], include_in_schema=False, opt=ANY_KEY),
+        render_plugins=[JsonRenderPlugin()],
         components=Components(security_schemes={"key": SecurityScheme(type="http", scheme="bearer")}),
         security=[{"key": []}],
         use_handler_docstrings=True,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @hookspec
 def courierx_register_routes() -> Sequence[ControllerRouterHandler]:
-    """Add routes to the HTTP API; they need a key like every other, unless marked `public=True` in `opt`."""
+    """Add routes to the HTTP API; each says in `opt` which key it needs (`courierx_app.api.scopes`)."""
     raise NotImplementedError
 
 

@@ -52,6 +52,9 @@ class Keys(Protocol):
     def get(self, key_id: int) -> ApiKey: ...
     def list(self) -> Sequence[ApiKey]: ...
     def revoke(self, key_id: int) -> ApiKey: ...
+    def expire(self, key_id: int, at: datetime) -> ApiKey:
+        """Let the key end at a time."""
+
     def touch(self, key_id: int) -> None:
         """Note that the key was used now."""
 

@@ -138,10 +138,15 @@ class ContentContract:
     def test_keys_are_a_tenants_own(self, store: Store[Any]) -> None:
         one, two = add_tenant(store, "one"), add_tenant(store, "two")
         secret, digest = new_secret()
-        new = ApiKey(tenant_id=one, name="ci", scopes=("read", "send"), digest=digest)
+        scopes = ("lists:read", "messages:send")
+        new = ApiKey(tenant_id=one, name="ci", scopes=scopes, digest=digest)
         with store.begin(one) as unit:
             key = unit.keys.add(new)
-            assert (key.tenant_id, key.scopes, key.last_used_at) == (one, ("read", "send"), None)
+            assert (key.tenant_id, key.scopes, key.last_used_at) == (
+                one,
+                ("lists:read", "messages:send"),
+                None,
+            )
             assert key_matches(unit.keys.get(key.id), secret, utcnow())
             unit.keys.touch(key.id)
             assert unit.keys.get(key.id).last_used_at is not None
@@ -150,7 +155,11 @@ class ContentContract:
             for act in (unit.keys.get, unit.keys.revoke):
                 with pytest.raises(NotFound):
                     act(key.id)
+            with pytest.raises(NotFound):
+                unit.keys.expire(key.id, utcnow())
         with store.begin(one) as unit:
+            ends = utcnow().replace(microsecond=0)
+            assert unit.keys.expire(key.id, ends).expires_at == ends
             revoked = unit.keys.revoke(key.id)
             assert revoked.revoked_at is not None
             assert unit.keys.revoke(key.id).revoked_at == revoked.revoked_at

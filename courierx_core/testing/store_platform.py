@@ -11,6 +11,7 @@ from courierx_core.access import ApiKey, new_secret
 from courierx_core.audience.model import MailingList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
+from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store
 from courierx_core.suppression import Suppression
 from courierx_core.templates.model import Template
@@ -56,6 +57,7 @@ class PlatformContract:
             assert [each.id for each in platform.keys.list() if each.tenant_id is None] == [key.id]
             platform.keys.touch(own.id)
             assert platform.keys.get(own.id).last_used_at is not None
+            assert platform.keys.expire(key.id, utcnow()).expires_at is not None
             assert platform.keys.revoke(key.id).revoked_at is not None
             with pytest.raises(NotFound):
                 platform.keys.get(key.id + 1000)

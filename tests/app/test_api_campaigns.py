@@ -204,10 +204,10 @@ def test_a_campaign_to_lists_takes_what_it_was_given(
     assert client.patch(f"/campaigns/{made['id']}", json={"list_ids": []}).json()["list_ids"] == []
 
 
-def test_a_key_without_the_scope_send_cannot_start(
+def test_a_key_that_may_only_write_cannot_start(
     api: Callable[..., Client], courier: Courier, draft: dict[str, Any], people: int
 ) -> None:
-    writer = api(access.create_key(courier.store, scopes=["read", "write"])[1])
+    writer = api(access.create_key(courier.store, scopes=["campaigns:read", "campaigns:write"])[1])
     assert writer.patch(f"/campaigns/{draft['id']}", json={"name": "x"}).status_code == 200
     assert writer.post(f"/campaigns/{draft['id']}/send-now").status_code == 403
 

@@ -13,6 +13,7 @@ from litestar import Litestar, get
 from litestar.testing import TestClient
 
 from courierx_app import hookspecs
+from courierx_app.api.scopes import ANY_KEY, PUBLIC
 from courierx_app.asgi import create_app
 from courierx_app.cli.lazy import LazyGroup
 from courierx_app.settings import Configuration
@@ -20,12 +21,12 @@ from courierx_core.courier import Courier
 from courierx_core.plugins import Hooks, hookimpl
 
 
-@get("/pigeons", sync_to_thread=False)
+@get("/pigeons", opt=ANY_KEY, sync_to_thread=False)
 def pigeons() -> list[str]:
     return ["coo"]
 
 
-@get("/coop", sync_to_thread=False, opt={"public": True})
+@get("/coop", sync_to_thread=False, opt=PUBLIC)
 def coop() -> str:
     return "open"
 

@@ -93,9 +93,9 @@ def test_tenants_keys_and_suppressions(cx: Cx) -> None:
     cx("tenants", "add", "acme", "--email", "a@b.example", status=1, err="courierx: ")
     assert "post@acme.example" in cx("tenants", "list")
 
-    key = json.loads(cx("keys", "create", "--name", "ci", "--scopes", "read,send", "--json"))
+    key = json.loads(cx("keys", "create", "--name", "ci", "--scopes", "lists:read,messages:send", "--json"))
     assert key["key"].startswith(f"cx_{key['id']}_")
-    assert key["scopes"] == ["read", "send"]
+    assert key["scopes"] == ["lists:read", "messages:send"]
     listed = cx("keys", "list", "--json")
     assert "ci" in listed
     assert key["key"].split("_", 2)[2] not in listed
@@ -103,6 +103,9 @@ def test_tenants_keys_and_suppressions(cx: Cx) -> None:
     cx("keys", "create", "--tenant", "nobody", status=1, err="There is no tenant 'nobody'")
     own = json.loads(cx("keys", "create", "--tenant", "Acme", "--json"))
     assert own["tenant_id"] == tenant["id"]
+    new = json.loads(cx("keys", "rotate", str(key["id"]), "--overlap", "60", "--json"))
+    assert (new["name"], new["scopes"]) == ("ci", key["scopes"])
+    assert json.loads(cx("keys", "create", "--days", "1", "--json"))["expires_at"]
     assert f"Key {key['id']} is revoked." in cx("keys", "revoke", str(key["id"]))
     assert "revoked" in cx("keys", "list")
     cx("keys", "revoke", "999", status=1, err="courierx: ")

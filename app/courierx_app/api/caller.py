@@ -13,9 +13,11 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Scope
 
-from courierx_core.access import ApiKey, allows, authenticate
+from courierx_app.api.scopes import is_public, scope_of
+from courierx_core.access import ApiKey, allows, authenticate, scopes_of
 from courierx_core.courier import Courier
 from courierx_core.errors import Forbidden, InvalidInput, NotFound
+from courierx_core.scopes import PLATFORM, SCOPES
 
 _KEY = "courierx_caller"
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
@@ -57,9 +59,17 @@ class Caller(msgspec.Struct, frozen=True):
             raise NotFound(f"There is no {table.removesuffix('s')} {object_id}.")
         return tenant_id
 
-    def require_platform(self) -> None:
-        if self.tenant_id is not None:
+    def require(self, scope: str) -> None:
+        """Raise Forbidden where the key may not do this; in `--dev` everything may be done."""
+        if self.key is None or allows(self.key, scope):
+            return
+        if scope == PLATFORM and self.tenant_id is not None:
             raise Forbidden("This takes a platform key; a tenant's key sees its own tenant only.")
+        raise Forbidden(f"This key lacks the scope {scope!r}; it has: {', '.join(self.key.scopes)}.")
+
+    @property
+    def scopes(self) -> frozenset[str]:
+        return scopes_of(self.key) if self.key else frozenset(SCOPES)
 
 
 def provide_caller(state: State, scope: Scope) -> Caller:
@@ -69,13 +79,11 @@ def provide_caller(state: State, scope: Scope) -> Caller:
 
 async def authenticated(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Guard of every route but the public ones: know the caller, and that the key may do this."""
-    if handler.opt.get("public") or handler.opt.get("exclude_from_auth"):
+    if is_public(handler.opt) or connection.scope.get("method") == "OPTIONS":
         return
     caller = await _caller(connection)
-    quiet = connection.scope.get("method") in ("GET", "HEAD", "OPTIONS")
-    scope = handler.opt.get("scope") or ("read" if quiet else "write")
-    if caller.key is not None and not allows(caller.key, scope):
-        raise Forbidden(f"This key lacks the scope {scope!r}; it has: {', '.join(caller.key.scopes)}.")
+    if scope := scope_of(handler.opt):
+        caller.require(scope)
     connection.scope["state"][_KEY] = caller
 
 

@@ -23,12 +23,12 @@ from courierx_app.api.campaign_bodies import (
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import once
 from courierx_app.api.paging import Cursor, Limit, page
+from courierx_app.api.scopes import needs
 from courierx_core.campaigns import service
 from courierx_core.campaigns.model import TRANSITIONS, CampaignStatus
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
 
-_SEND = {"scope": "send"}
 _BUSY: tuple[CampaignStatus, ...] = ("scheduled", "preparing", "sending", "paused")
 
 
@@ -45,7 +45,14 @@ class CampaignController(Controller):
     path = "/campaigns"
     tags = ("Campaigns",)
 
-    @post("/", dto=Body[NewCampaign], return_dto=None, status_code=200, sync_to_thread=True)
+    @post(
+        "/",
+        dto=Body[NewCampaign],
+        return_dto=None,
+        status_code=200,
+        opt=needs("campaigns:write"),
+        sync_to_thread=True,
+    )
     def create(
         self,
         request: Request[Any, Any, Any],
@@ -65,7 +72,7 @@ class CampaignController(Controller):
 
         return once(request, courier, tenant_id, data, make)
 
-    @get("/", sync_to_thread=True)
+    @get("/", opt=needs("campaigns:read"), sync_to_thread=True)
     def list_(
         self,
         request: Request[Any, Any, Any],
@@ -81,13 +88,19 @@ class CampaignController(Controller):
             found = unit.campaigns.list(before=cursor, limit=limit, status=status)
         return page(request, [shown(each) for each in found], limit)
 
-    @get("/{campaign_id:int}", sync_to_thread=True)
+    @get("/{campaign_id:int}", opt=needs("campaigns:read"), sync_to_thread=True)
     def get_(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
         """Show a campaign."""
         with courier.store.begin(_tenant(courier, caller, campaign_id), write=False) as unit:
             return shown(unit.campaigns.get(campaign_id))
 
-    @patch("/{campaign_id:int}", dto=Body[CampaignChanges], return_dto=None, sync_to_thread=True)
+    @patch(
+        "/{campaign_id:int}",
+        dto=Body[CampaignChanges],
+        return_dto=None,
+        opt=needs("campaigns:write"),
+        sync_to_thread=True,
+    )
     def edit(
         self,
         courier: TheCourier,
@@ -98,7 +111,10 @@ class CampaignController(Controller):
         """Change a draft, or move a campaign to a `status` that it may go to from where it is."""
         tenant_id = _tenant(courier, caller, campaign_id)
         with courier.store.begin(tenant_id, write=False) as unit:
-            service.examine(courier, unit, changed(unit, unit.campaigns.get(campaign_id), data))
+            present = unit.campaigns.get(campaign_id)
+            if data.status not in (None, present.status, shown(present).status):
+                caller.require("campaigns:send")
+            service.examine(courier, unit, changed(unit, present, data))
         with courier.store.begin(tenant_id) as unit:
             campaign = unit.campaigns.get(campaign_id)
             wanted = changed(unit, campaign, data)
@@ -108,7 +124,7 @@ class CampaignController(Controller):
             return shown(campaign)
         return shown(_move(courier, tenant_id, campaign_id, campaign.status, data.status))
 
-    @delete("/{campaign_id:int}", sync_to_thread=True)
+    @delete("/{campaign_id:int}", opt=needs("campaigns:write"), sync_to_thread=True)
     def remove(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> None:
         """Delete a campaign; 409 while it is under way."""
         with courier.store.begin(_tenant(courier, caller, campaign_id)) as unit:
@@ -118,7 +134,7 @@ class CampaignController(Controller):
                 raise Conflict(f"Campaign {campaign_id} is {campaign.status}; {way}")
             unit.campaigns.remove(campaign_id)
 
-    @post("/{campaign_id:int}/send-now", status_code=200, opt=_SEND, sync_to_thread=True)
+    @post("/{campaign_id:int}/send-now", status_code=200, opt=needs("campaigns:send"), sync_to_thread=True)
     def send_now(
         self,
         request: Request[Any, Any, Any],
@@ -140,8 +156,8 @@ class CampaignController(Controller):
         dto=Body[Schedule],
         return_dto=None,
         status_code=200,
-        opt=_SEND,
         sync_to_thread=True,
+        opt=needs("campaigns:send"),
     )
     def schedule(
         self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int], data: JSONBody[Schedule]
@@ -150,29 +166,34 @@ class CampaignController(Controller):
         tenant_id = _tenant(courier, caller, campaign_id)
         return shown(service.schedule(courier, tenant_id, campaign_id, data.scheduled_at))
 
-    @post("/{campaign_id:int}/cancel-schedule", status_code=200, opt=_SEND, sync_to_thread=True)
+    @post(
+        "/{campaign_id:int}/cancel-schedule",
+        status_code=200,
+        opt=needs("campaigns:send"),
+        sync_to_thread=True,
+    )
     def cancel_schedule(
         self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]
     ) -> CampaignAnswer:
         """Make a scheduled campaign a draft again."""
         return shown(service.unschedule(courier, _tenant(courier, caller, campaign_id), campaign_id))
 
-    @post("/{campaign_id:int}/pause", status_code=200, opt=_SEND, sync_to_thread=True)
+    @post("/{campaign_id:int}/pause", status_code=200, opt=needs("campaigns:send"), sync_to_thread=True)
     def pause(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
         """Stop sending; what is under way is finished."""
         return shown(service.pause(courier, _tenant(courier, caller, campaign_id), campaign_id))
 
-    @post("/{campaign_id:int}/resume", status_code=200, opt=_SEND, sync_to_thread=True)
+    @post("/{campaign_id:int}/resume", status_code=200, opt=needs("campaigns:send"), sync_to_thread=True)
     def resume(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
         """Go on sending."""
         return shown(service.resume(courier, _tenant(courier, caller, campaign_id), campaign_id))
 
-    @post("/{campaign_id:int}/cancel", status_code=200, opt=_SEND, sync_to_thread=True)
+    @post("/{campaign_id:int}/cancel", status_code=200, opt=needs("campaigns:send"), sync_to_thread=True)
     def cancel(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
         """Stop for good; what is not sent yet is cancelled."""
         return shown(service.cancel(courier, _tenant(courier, caller, campaign_id), campaign_id))
 
-    @get("/{campaign_id:int}/report", sync_to_thread=True)
+    @get("/{campaign_id:int}/report", opt=needs("campaigns:read"), sync_to_thread=True)
     def report(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> service.Report:
         """Say what became of every delivery; `states` add up to `audience`."""
         with courier.store.begin(_tenant(courier, caller, campaign_id), write=False) as unit:

@@ -10,6 +10,7 @@ from litestar import Litestar, MediaType, Request, Response, get
 from litestar.response import Redirect
 
 from courierx_app.api.problems import ProblemDetails
+from courierx_app.api.scopes import PUBLIC
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'",
@@ -17,10 +18,9 @@ _HEADERS = {
     "Cache-Control": "no-cache",
 }
 _PAGES = files("courierx_app.api") / "pages"
-_PUBLIC = {"public": True}
 
 
-@get("/openapi.json", include_in_schema=False, opt=_PUBLIC, sync_to_thread=False)
+@get("/openapi.json", include_in_schema=False, opt=PUBLIC, sync_to_thread=False)
 def openapi(request: Request[Any, Any, Any]) -> Response[Any]:
     return Response(described(request.app), media_type=MediaType.JSON)
 
@@ -45,22 +45,22 @@ def described(app: Litestar) -> dict[str, Any]:
     return document
 
 
-@get("/docs", include_in_schema=False, opt=_PUBLIC, media_type=MediaType.HTML, sync_to_thread=False)
+@get("/docs", include_in_schema=False, opt=PUBLIC, media_type=MediaType.HTML, sync_to_thread=False)
 def page() -> Response[str]:
     return Response((_PAGES / "docs.html").read_text("utf-8"), headers=_HEADERS)
 
 
-@get("/docs/docs.css", include_in_schema=False, opt=_PUBLIC, sync_to_thread=False)
+@get("/docs/docs.css", include_in_schema=False, opt=PUBLIC, sync_to_thread=False)
 def style() -> Response[str]:
     return Response((_PAGES / "docs.css").read_text("utf-8"), media_type="text/css", headers=_HEADERS)
 
 
-@get("/docs/docs.js", include_in_schema=False, opt=_PUBLIC, sync_to_thread=False)
+@get("/docs/docs.js", include_in_schema=False, opt=PUBLIC, sync_to_thread=False)
 def script() -> Response[str]:
     return Response((_PAGES / "docs.js").read_text("utf-8"), media_type="text/javascript", headers=_HEADERS)
 
 
-@get("/redoc", include_in_schema=False, opt=_PUBLIC, sync_to_thread=False)
+@get("/redoc", include_in_schema=False, opt=PUBLIC, sync_to_thread=False)
 def redoc() -> Redirect:
     return Redirect("/docs")
 

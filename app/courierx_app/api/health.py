@@ -8,6 +8,7 @@ from typing import Any
 from litestar import Controller, HttpMethod, Response, route
 
 from courierx_app.api.given import TheCourier
+from courierx_app.api.scopes import PUBLIC
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError
 
@@ -18,7 +19,7 @@ _LOOK = [HttpMethod.GET, HttpMethod.HEAD]
 class HealthController(Controller):
     path = "/health"
     tags = ("Health",)
-    opt = {"public": True}  # noqa: RUF012
+    opt = PUBLIC
 
     @route(["/", "/live"], http_method=_LOOK, sync_to_thread=False)
     def live(self) -> dict[str, str]:

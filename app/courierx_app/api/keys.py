@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from litestar import Controller, delete, get, post
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from courierx_app.api.body import Body
+from courierx_app.api.caller import Caller
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.scopes import ANY_KEY, needs
 from courierx_core import access
 from courierx_core.errors import Forbidden
+from courierx_core.scopes import SCOPES, allowed
 
 
 class NewKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,27 +25,34 @@ class NewKey(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: datetime | None = None
 
 
+Overlap: TypeAlias = Annotated[
+    int,
+    QueryParameter(
+        ge=0, le=access.OVERLAP_MAX, description="Seconds that the old key works on; 0: not at all."
+    ),
+]
+
+
 class KeyController(Controller):
     path = "/keys"
     tags = ("Keys",)
-    opt = {"scope": "keys"}  # noqa: RUF012
 
-    @post("/", dto=Body[NewKey], return_dto=None, sync_to_thread=True)
+    @post("/", dto=Body[NewKey], return_dto=None, opt=needs("keys:write"), sync_to_thread=True)
     def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewKey]) -> dict[str, Any]:
         """Make a key; without a tenant a platform key makes another platform key."""
         tenant_id = data.tenant_id if caller.tenant_id is None else caller.tenant(data.tenant_id)
-        if (
-            caller.key
-            and caller.key.scopes
-            and not set(data.scopes or access.SCOPES) <= set(caller.key.scopes)
-        ):
-            raise Forbidden("A key cannot make one that may do more than itself.")
+        _require_all(caller, allowed(data.scopes, platform=tenant_id is None))
         key, text = access.create_key(
-            courier.store, tenant_id=tenant_id, name=data.name, scopes=data.scopes, expires_at=data.expires_at
+            courier.store,
+            tenant_id=tenant_id,
+            name=data.name,
+            scopes=data.scopes,
+            expires_at=data.expires_at,
+            now=courier.runtime.now(),
         )
         return {**access.shown(key), "key": text}
 
-    @get("/", sync_to_thread=True)
+    @get("/", opt=needs("keys:read"), sync_to_thread=True)
     def list_(
         self, courier: TheCourier, caller: TheCaller, tenant_id: FromQuery[int | None] = None
     ) -> list[dict[str, Any]]:
@@ -50,15 +60,45 @@ class KeyController(Controller):
         wanted = tenant_id if caller.tenant_id is None else caller.tenant(tenant_id)
         return [access.shown(key) for key in access.list_keys(courier.store, wanted)]
 
-    @delete("/{key_id:int}", sync_to_thread=True)
+    @post("/{key_id:int}/rotate", opt=needs("keys:write"), sync_to_thread=True)
+    def rotate(
+        self,
+        courier: TheCourier,
+        caller: TheCaller,
+        key_id: FromPath[int],
+        overlap_seconds: Overlap = access.OVERLAP_SECONDS,
+    ) -> dict[str, Any]:
+        """Make a key that may do the same; the old one ends after `overlap_seconds`, a day by default."""
+        old = access.find_key(courier.store, key_id, caller.tenant_id)
+        _require_all(caller, access.scopes_of(old))
+        key, text = access.rotate_key(
+            courier.store,
+            key_id,
+            caller.tenant_id,
+            overlap_seconds=overlap_seconds,
+            now=courier.runtime.now(),
+        )
+        return {**access.shown(key), "key": text}
+
+    @delete("/{key_id:int}", opt=needs("keys:write"), sync_to_thread=True)
     def revoke(self, courier: TheCourier, caller: TheCaller, key_id: FromPath[int]) -> None:
         """Revoke a key; it stops working at once."""
         access.revoke_key(courier.store, key_id, caller.tenant_id)
 
 
-@get("/me", sync_to_thread=False, tags=["Keys"])
+@get("/me", opt=ANY_KEY, sync_to_thread=False, tags=["Keys"])
 def me(caller: TheCaller) -> dict[str, Any]:
     """Say whose key this is and what it may do."""
     key = access.shown(caller.key) if caller.key else None
-    scopes = caller.key.scopes if caller.key and caller.key.scopes else access.SCOPES
-    return {"tenant_id": caller.tenant_id, "platform": caller.tenant_id is None, "scopes": scopes, "key": key}
+    return {
+        "tenant_id": caller.tenant_id,
+        "platform": caller.tenant_id is None,
+        "scopes": sorted(caller.scopes),
+        "key": key,
+    }
+
+
+def _require_all(caller: Caller, wanted: frozenset[str]) -> None:
+    """Refuse to make a key that may do more than the one that asks for it."""
+    if more := wanted & SCOPES.keys() - caller.scopes:
+        raise Forbidden(f"This key cannot make one that may do more than itself: {', '.join(sorted(more))}.")

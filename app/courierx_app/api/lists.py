@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
+from courierx_app.api.scopes import needs
 from courierx_app.api.subscribers import SubscriberAnswer
 from courierx_app.api.subscribers import shown as shown_person
 from courierx_core.audience import lists
@@ -52,14 +53,14 @@ class ListController(Controller):
     path = "/lists"
     tags = ("Lists",)
 
-    @post("/", dto=Body[NewList], return_dto=None, sync_to_thread=True)
+    @post("/", dto=Body[NewList], return_dto=None, sync_to_thread=True, opt=needs("lists:write"))
     def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewList]) -> ListAnswer:
         """Make an empty list; 409 where the tenant has one of that name."""
         with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
             unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
             return _shown(unit, [lists.create(unit, data.name)])[0]
 
-    @get("/", sync_to_thread=True)
+    @get("/", sync_to_thread=True, opt=needs("lists:read"))
     def list_(
         self,
         request: Request[Any, Any, Any],
@@ -73,13 +74,19 @@ class ListController(Controller):
         with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
             return page(request, _shown(unit, unit.lists.list(before=cursor, limit=limit)), limit)
 
-    @get("/{list_id:int}", sync_to_thread=True)
+    @get("/{list_id:int}", sync_to_thread=True, opt=needs("lists:read"))
     def get_(self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int]) -> ListAnswer:
         """Show a list."""
         with courier.store.begin(caller.owner(courier, "lists", list_id), write=False) as unit:
             return _shown(unit, [unit.lists.get(list_id)])[0]
 
-    @patch("/{list_id:int}", dto=Body[ListChanges], return_dto=None, sync_to_thread=True)
+    @patch(
+        "/{list_id:int}",
+        dto=Body[ListChanges],
+        return_dto=None,
+        sync_to_thread=True,
+        opt=needs("lists:write"),
+    )
     def edit(
         self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int], data: JSONBody[ListChanges]
     ) -> ListAnswer:
@@ -90,13 +97,13 @@ class ListController(Controller):
                 found = lists.rename(unit, list_id, data.name)
             return _shown(unit, [found])[0]
 
-    @delete("/{list_id:int}", sync_to_thread=True)
+    @delete("/{list_id:int}", sync_to_thread=True, opt=needs("lists:write"))
     def remove(self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int]) -> None:
         """Delete a list, not its people; 409 while a campaign that is not over or a segment names it."""
         with courier.store.begin(caller.owner(courier, "lists", list_id)) as unit:
             lists.remove(unit, list_id)
 
-    @get("/{list_id:int}/subscribers", sync_to_thread=True)
+    @get("/{list_id:int}/subscribers", sync_to_thread=True, opt=needs("lists:read"))
     def people(
         self,
         request: Request[Any, Any, Any],
@@ -118,6 +125,7 @@ class ListController(Controller):
         return_dto=None,
         status_code=200,
         sync_to_thread=True,
+        opt=needs("lists:write"),
     )
     def subscribe(
         self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int], data: JSONBody[People]
@@ -127,7 +135,7 @@ class ListController(Controller):
             added = lists.subscribe(unit, list_id, data.subscriber_ids)
         return Added(added=added, left=len(set(data.subscriber_ids)) - added)
 
-    @delete("/{list_id:int}/subscribers", sync_to_thread=True)
+    @delete("/{list_id:int}/subscribers", sync_to_thread=True, opt=needs("lists:write"))
     def unsubscribe(
         self,
         courier: TheCourier,

@@ -20,6 +20,7 @@ from courierx_app.api.addresses import GivenAddress, email_of
 from courierx_app.api.body import Body, MalformedBody, read_body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page, searchable
+from courierx_app.api.scopes import needs
 from courierx_core.audience.model import Subscriber, SubscriberStatus
 from courierx_core.audience.service import ImportReport, add_subscriber, checked, import_csv
 from courierx_core.courier import Courier
@@ -88,7 +89,14 @@ class SubscriberController(Controller):
     path = "/subscribers"
     tags = ("Subscribers",)
 
-    @post("/", dto=Body[NewSubscriber], return_dto=None, status_code=200, sync_to_thread=True)
+    @post(
+        "/",
+        dto=Body[NewSubscriber],
+        return_dto=None,
+        status_code=200,
+        opt=needs("subscribers:write"),
+        sync_to_thread=True,
+    )
     def create(
         self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSubscriber]
     ) -> SubscriberAnswer:
@@ -109,7 +117,7 @@ class SubscriberController(Controller):
                 # The words that clients of the reference look for.
                 raise Conflict("Subscriber already exists") from None
 
-    @get("/", sync_to_thread=True)
+    @get("/", opt=needs("subscribers:read"), sync_to_thread=True)
     def list_(
         self,
         request: Request[Any, Any, Any],
@@ -133,13 +141,13 @@ class SubscriberController(Controller):
             )
         return page(request, [shown(each) for each in found], limit)
 
-    @get("/{subscriber_id:int}", sync_to_thread=True)
+    @get("/{subscriber_id:int}", opt=needs("subscribers:read"), sync_to_thread=True)
     def get_(self, courier: TheCourier, caller: TheCaller, subscriber_id: FromPath[int]) -> SubscriberAnswer:
         """Show a person."""
         with courier.store.begin(caller.owner(courier, "subscribers", subscriber_id), write=False) as unit:
             return shown(unit.subscribers.get(subscriber_id))
 
-    @get("/by-email/{email:str}", sync_to_thread=True)
+    @get("/by-email/{email:str}", opt=needs("subscribers:read"), sync_to_thread=True)
     def by_email(
         self,
         courier: TheCourier,
@@ -154,7 +162,13 @@ class SubscriberController(Controller):
             raise NotFound(f"There is no subscriber {email}.")
         return shown(found)
 
-    @patch("/{subscriber_id:int}", dto=Body[SubscriberChanges], return_dto=None, sync_to_thread=True)
+    @patch(
+        "/{subscriber_id:int}",
+        dto=Body[SubscriberChanges],
+        return_dto=None,
+        opt=needs("subscribers:write"),
+        sync_to_thread=True,
+    )
     def edit(
         self,
         courier: TheCourier,
@@ -168,7 +182,7 @@ class SubscriberController(Controller):
             person = unit.subscribers.get(subscriber_id)
             return shown(unit.subscribers.save(checked(msgspec.structs.replace(person, **changes))))
 
-    @delete("/{subscriber_id:int}", sync_to_thread=True)
+    @delete("/{subscriber_id:int}", opt=needs("subscribers:write"), sync_to_thread=True)
     def remove(self, courier: TheCourier, caller: TheCaller, subscriber_id: FromPath[int]) -> None:
         """Remove a person."""
         with courier.store.begin(caller.owner(courier, "subscribers", subscriber_id)) as unit:
@@ -180,6 +194,7 @@ class SubscriberController(Controller):
         status_code=200,
         request_max_body_size=IMPORT_MAX_BYTES,
         operation_class=_ImportOperation,
+        opt=needs("imports:write"),
     )
     async def bulk_import(
         self,

@@ -14,6 +14,7 @@ from courierx_app.api.addresses import GivenAddress, email_of
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
+from courierx_app.api.scopes import needs
 from courierx_core.suppression import Cause, Suppression, suppress
 
 
@@ -36,7 +37,7 @@ class SuppressionController(Controller):
     path = "/suppression"
     tags = ("Suppression",)
 
-    @post("/", dto=Body[NewSuppression], return_dto=None, sync_to_thread=True)
+    @post("/", dto=Body[NewSuppression], return_dto=None, opt=needs("suppression:write"), sync_to_thread=True)
     def create(
         self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSuppression]
     ) -> SuppressionAnswer:
@@ -45,7 +46,7 @@ class SuppressionController(Controller):
             unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
             return shown(suppress(unit, email_of(data.email, "email"), data.reason))
 
-    @get("/", sync_to_thread=True)
+    @get("/", opt=needs("suppression:read"), sync_to_thread=True)
     def list_(
         self,
         request: Request[Any, Any, Any],
@@ -62,7 +63,7 @@ class SuppressionController(Controller):
             found = unit.suppressions.list(before=cursor, limit=limit, address=address)
         return page(request, [shown(each) for each in found], limit)
 
-    @delete("/{suppression_id:int}", sync_to_thread=True)
+    @delete("/{suppression_id:int}", opt=needs("suppression:write"), sync_to_thread=True)
     def remove(self, courier: TheCourier, caller: TheCaller, suppression_id: FromPath[int]) -> None:
         """Let an address get mail again."""
         with courier.store.begin(caller.owner(courier, "suppressions", suppression_id)) as unit:

@@ -12,7 +12,9 @@ from litestar.params import FromPath, JSONBody
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
+from courierx_app.api.scopes import needs
 from courierx_core import tenants
+from courierx_core.scopes import PLATFORM
 from courierx_core.tenants import Tenant
 
 
@@ -32,15 +34,14 @@ class TenantController(Controller):
     path = "/tenants"
     tags = ("Tenants",)
 
-    @post("/", dto=Body[NewTenant], return_dto=None, sync_to_thread=True)
+    @post("/", dto=Body[NewTenant], return_dto=None, opt=needs(PLATFORM), sync_to_thread=True)
     def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewTenant]) -> Tenant:
         """Add a tenant; 409 where the name is taken."""
-        caller.require_platform()
         return tenants.create(
             courier.store, name=data.name, contact_email=data.contact_email, default_from=data.default_from
         )
 
-    @get("/", sync_to_thread=True)
+    @get("/", opt=needs("tenants:read"), sync_to_thread=True)
     def list_(
         self,
         request: Request[Any, Any, Any],
@@ -55,13 +56,19 @@ class TenantController(Controller):
                 return Response([unit.tenants.get(caller.tenant_id)])
             return page(request, unit.tenants.list(before=cursor, limit=limit), limit)
 
-    @get("/{tenant_id:int}", sync_to_thread=True)
+    @get("/{tenant_id:int}", opt=needs("tenants:read"), sync_to_thread=True)
     def get_(self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int]) -> Tenant:
         """Show a tenant."""
         with courier.store.platform() as unit:
             return unit.tenants.get(caller.tenant(tenant_id))
 
-    @patch("/{tenant_id:int}", dto=Body[TenantChanges], return_dto=None, sync_to_thread=True)
+    @patch(
+        "/{tenant_id:int}",
+        dto=Body[TenantChanges],
+        return_dto=None,
+        opt=needs("tenants:write"),
+        sync_to_thread=True,
+    )
     def edit(
         self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int], data: JSONBody[TenantChanges]
     ) -> Tenant:
@@ -74,11 +81,9 @@ class TenantController(Controller):
             default_from=data.default_from,
         )
 
-    @delete("/{tenant_id:int}", sync_to_thread=True)
-    def remove(self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int]) -> None:
+    @delete("/{tenant_id:int}", opt=needs(PLATFORM), sync_to_thread=True)
+    def remove(self, courier: TheCourier, tenant_id: FromPath[int]) -> None:
         """Delete a tenant and all it owns; 409 while it sends."""
-        tenant_id = caller.tenant(tenant_id)
-        caller.require_platform()
         with courier.store.platform() as unit:
             unit.tenants.get(tenant_id)
             unit.tenants.remove(tenant_id)

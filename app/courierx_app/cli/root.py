@@ -17,7 +17,7 @@ COMMANDS = {
     "simulate": ("courierx_app.cli.simulate:simulate", "Run the real send path without a message leaving."),
     "config": ("courierx_app.cli.config:config", "Show and check the settings."),
     "db": ("courierx_app.cli.db:db", "Upgrade and check the database."),
-    "keys": ("courierx_app.cli.keys:keys", "Create, list and revoke API keys."),
+    "keys": ("courierx_app.cli.keys:keys", "Create, list, rotate and revoke API keys."),
     "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
     "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import subscribers."),
     "suppress": ("courierx_app.cli.suppress:suppress", "Manage the addresses that get no mail."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Update, func, or_, select, update
@@ -41,6 +42,10 @@ class KeyRows:
         found = self._tenant.execute(_revoked(self._tenant.update(api_keys), key_id))
         return _one(found.one_or_none(), key_id)
 
+    def expire(self, key_id: int, at: datetime) -> ApiKey:
+        found = self._tenant.execute(_expiring(self._tenant.update(api_keys), key_id, at))
+        return _one(found.one_or_none(), key_id)
+
     def touch(self, key_id: int) -> None:
         self._tenant.execute(_touched(self._tenant.update(api_keys), key_id))
 
@@ -70,6 +75,9 @@ class PlatformKeyRows:
 
     def revoke(self, key_id: int) -> ApiKey:
         return _one(self._run(_revoked(update(api_keys), key_id)), key_id)
+
+    def expire(self, key_id: int, at: datetime) -> ApiKey:
+        return _one(self._run(_expiring(update(api_keys), key_id, at)), key_id)
 
     def touch(self, key_id: int) -> None:
         self._connection.execute(_touched(update(api_keys), key_id).execution_options(**ABOVE_TENANTS))
@@ -108,6 +116,10 @@ def _revoked(statement: Update, key_id: int) -> Any:
     """Keep the first time: revoking twice changes nothing."""
     first = func.coalesce(api_keys.c.revoked_at, now())
     return statement.where(api_keys.c.id == key_id).values(revoked_at=first).returning(api_keys)
+
+
+def _expiring(statement: Update, key_id: int, at: datetime) -> Any:
+    return statement.where(api_keys.c.id == key_id).values(expires_at=at).returning(api_keys)
 
 
 def _touched(statement: Update, key_id: int) -> Update:
