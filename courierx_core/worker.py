@@ -23,6 +23,7 @@ from courierx_core.delivery.crew import SendCrew
 from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.run import SendRun
 from courierx_core.errors import CourierXError, Fenced, StoreError
+from courierx_core.feedback.service import match_kept
 from courierx_core.messages.service import complete_message
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.queue import Stop
@@ -44,7 +45,8 @@ RETRY_SECONDS = 30.0
 GC_THRESHOLD = 50_000
 UNDER_WAY: tuple[CampaignStatus, ...] = ("preparing", "sending", "paused")
 LEFT_OVER_SECONDS = 30.0
-"""How often campaigns are looked for whose last worker died before it could complete them."""
+"""How often campaigns are looked for whose last worker died before it could complete them, and
+deliveries for the feedback that came before its provider's answer."""
 
 
 def owner_name(name: str = "") -> str:
@@ -220,6 +222,7 @@ class Worker:
                 if boottime() >= left_over_at:
                     left_over_at = boottime() + LEFT_OVER_SECONDS
                     self._complete_left_over()
+                    match_kept(self.courier)
             except StoreError as error:
                 log.warning("heartbeat: %s", error)
             except Exception:

@@ -18,6 +18,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 
 from courierx_app.api.caller import authenticated, provide_caller
 from courierx_app.api.campaigns import CampaignController
+from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.health import HealthController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
@@ -39,6 +40,7 @@ CONTROLLERS = (
     CampaignController,
     SuppressionController,
     KeyController,
+    *EVENT_ROUTES,
     me,
 )
 EXPOSED = ["Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-Replayed"]

@@ -5,16 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from datetime import datetime
-from typing import Literal, TypeAlias
 
 import msgspec
 
+from courierx_core.feedback.model import BounceClass as BounceClass
+from courierx_core.feedback.model import FeedbackKind as FeedbackKind
 from courierx_core.ports.driver import C, Driver
-
-FeedbackKind: TypeAlias = Literal[
-    "delivered", "deferred", "bounced", "complained", "rejected", "opened", "clicked", "unsubscribed", "other"
-]
-BounceClass: TypeAlias = Literal["hard", "soft", "policy", "sender"]
 
 
 class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +46,10 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
     bounce: BounceClass | None = None
     url: str = ""
     user_agent: str = ""
+    machine: bool = False
+    """A scanner or a proxy did it, nobody read anything."""
+    raw: str = ""
+    """The provider's own account of it, JSON if it has that form; kept with the event."""
 
 
 class FeedbackSource(Driver[C]):

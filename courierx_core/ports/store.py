@@ -25,6 +25,7 @@ from courierx_core.audience.model import (
 )
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.model import Delivery, DeliveryState
+from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message
 from courierx_core.ports.driver import C, Driver
 from courierx_core.ports.ledger import Ledger
@@ -120,6 +121,10 @@ class Suppressions(Protocol):
     def add_many(self, suppressions: Sequence[Suppression]) -> int:
         """Add as a set, skipping known ones; return how many were new."""
 
+    def strengthen(self, suppression: Suppression) -> None:
+        """Add it, or let it take the place of a weaker one: one that expires, or an unsubscribe (which
+        leaves transactional mail alone) when the new one does neither. A stronger one stays."""
+
     def get(self, suppression_id: int) -> Suppression: ...
     def list(
         self, *, before: int | None = None, limit: int = 100, address: str | None = None
@@ -191,6 +196,12 @@ class Deliveries(Protocol):
         one send item that is ready when this unit commits."""
 
     def get(self, delivery_id: int) -> Delivery: ...
+    def lock(self, delivery_id: int) -> Delivery:
+        """Return it with nobody else able to move it until the unit ends. Lock one in a unit."""
+
+    def prove(self, delivery: Delivery, state: DeliveryState, event: Event) -> None:
+        """Move a locked delivery to what an event proves, with its words, in the message's counters too."""
+
     def list(
         self,
         *,
@@ -217,6 +228,28 @@ class Deliveries(Protocol):
     def cancel_open(self, message_id: int) -> int:
         """Close what is open and not intended as `cancelled`; mark the message's send items done where
         nothing of theirs is under way, held where something is. Returns how many were cancelled."""
+
+
+class Events(Protocol):
+    """Append-only. In a unit of the platform (tenant 0): what fits no delivery yet."""
+
+    def add(self, events: Sequence[Event]) -> Sequence[Event]:
+        """Keep those that are new; return them with their ids, in order. An event is known by delivery
+        (or recipient where it has none), kind and `event_key`; whoever adds holds the delivery's lock."""
+
+    def list(
+        self,
+        *,
+        message_id: int | None = None,
+        delivery_id: int | None = None,
+        recipient: str | None = None,
+        kinds: Sequence[FeedbackKind] = (),
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[Event]: ...
+    def let_go(self, *, ids: Sequence[int] = (), before: datetime | None = None) -> int:
+        """Remove what no delivery was found for: by id, or older than `before`."""
 
 
 class Work(Protocol):
@@ -283,6 +316,7 @@ class UnitOfWork(Protocol):
     campaigns: Campaigns
     messages: Messages
     deliveries: Deliveries
+    events: Events
     work: Work
     keys: Keys
     audit: Audit
@@ -311,6 +345,10 @@ class PlatformUnit(Protocol):
     def owner_of(self, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,
         `suppressions`, `templates` or `lists`; None when there is none."""
+
+    def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
+        """Return (tenant id, delivery id) of what went to `recipient` over `transport` and was given
+        `provider_id` there."""
 
     def installation(self) -> Installation:
         """Return the install's row, made with a fresh id when there is none."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from courierx_core.testing.store_content import ContentContract
 from courierx_core.testing.store_deliveries import DeliveriesContract
+from courierx_core.testing.store_events import EventsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
 from courierx_core.testing.store_units import UnitContract
@@ -14,6 +15,12 @@ from courierx_core.testing.store_work import WorkContract
 
 
 class StoreContract(
-    UnitContract, PlatformContract, PeopleContract, ContentContract, DeliveriesContract, WorkContract
+    UnitContract,
+    PlatformContract,
+    PeopleContract,
+    ContentContract,
+    DeliveriesContract,
+    EventsContract,
+    WorkContract,
 ):
     """Every repository, both kinds of unit, and that no tenant sees another's rows."""

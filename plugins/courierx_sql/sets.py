@@ -28,6 +28,11 @@ class Sets(Protocol):
     def owner_of(self, connection: Connection, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of a table known to have an id; None when there is none."""
 
+    def delivery_of(
+        self, connection: Connection, transport: str, provider_id: str, recipient: str
+    ) -> tuple[int, int] | None:
+        """See `ports.store.PlatformUnit.delivery_of`."""
+
     def reserve(self, connection: Connection, name: str, n: int) -> int:
         """Return the first of `n` contiguous fresh ids of a table."""
 

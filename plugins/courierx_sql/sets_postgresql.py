@@ -34,6 +34,16 @@ def owner_of(connection: Connection, table: str, object_id: int) -> int | None:
     return None if found is None else int(found)
 
 
+def delivery_of(
+    connection: Connection, transport: str, provider_id: str, recipient: str
+) -> tuple[int, int] | None:
+    found = connection.exec_driver_sql(
+        "SELECT tenant, delivery FROM courierx_delivery_of(%(transport)s, %(provider)s, %(recipient)s)",
+        {"transport": transport, "provider": provider_id, "recipient": recipient},
+    ).one_or_none()
+    return None if found is None else (int(found[0]), int(found[1]))
+
+
 def reserve(connection: Connection, name: str, n: int) -> int:
     return _counts(connection, "SELECT courierx_reserve(%(name)s, %(n)s)", {"name": name, "n": n})[0]
 

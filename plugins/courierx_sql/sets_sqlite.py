@@ -38,6 +38,20 @@ def owner_of(connection: Connection, table: str, object_id: int) -> int | None:
     return None if found is None else int(found)
 
 
+def delivery_of(
+    connection: Connection, transport: str, provider_id: str, recipient: str
+) -> tuple[int, int] | None:
+    # one probe per tenant, as `owner_of`
+    found = connection.exec_driver_sql(
+        "SELECT d.tenant_id, d.id FROM tenants t CROSS JOIN deliveries d INDEXED BY deliveries_address"
+        " ON d.tenant_id = t.id AND d.address = ? AND d.provider_id = ? CROSS JOIN messages m"
+        " ON m.tenant_id = d.tenant_id AND m.id = d.message_id AND m.transport = ?"
+        " ORDER BY d.id DESC LIMIT 1",
+        (recipient, provider_id, transport),
+    ).one_or_none()
+    return None if found is None else (int(found[0]), int(found[1]))
+
+
 def reserve(connection: Connection, name: str, n: int) -> int:
     after = connection.exec_driver_sql(
         "INSERT INTO counters (name, next) VALUES (?, 1 + ?)"

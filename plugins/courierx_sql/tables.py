@@ -231,6 +231,8 @@ deliveries = _owned(
     postgresql_with={"fillfactor": "40"},
 )
 
+Index("deliveries_address", deliveries.c.tenant_id, deliveries.c.address)
+
 work = _owned(
     "work",
     Column("stream", Text, nullable=False),
@@ -309,6 +311,7 @@ events = Table(
     postgresql_partition_by="RANGE (at)",
 )
 Index("events_delivery", events.c.tenant_id, events.c.delivery_id)
+Index("events_recipient", events.c.tenant_id, events.c.recipient)
 
 links = Table(
     "links",

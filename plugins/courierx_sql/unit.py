@@ -11,6 +11,7 @@ from courierx_sql.rows import installation, tenants
 from courierx_sql.rows.audit import AuditRows
 from courierx_sql.rows.campaigns import CampaignRows
 from courierx_sql.rows.deliveries import DeliveryRows
+from courierx_sql.rows.events import EventRows
 from courierx_sql.rows.idempotency import IdempotencyRows
 from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
@@ -35,6 +36,7 @@ class SqlUnit:
         self.campaigns: store.Campaigns = CampaignRows(rows)
         self.messages: store.Messages = MessageRows(rows)
         self.deliveries: store.Deliveries = DeliveryRows(rows)
+        self.events: store.Events = EventRows(rows)
         self.work: store.Work = WorkRows(rows)
         self.keys: store.Keys = KeyRows(rows)
         self.audit: store.Audit = AuditRows(rows)
@@ -60,6 +62,9 @@ class SqlPlatformUnit:
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         return tenants.owner_of(self._connection, self._sets, table, object_id)
+
+    def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
+        return self._sets.delivery_of(self._connection, transport, provider_id, recipient)
 
     def installation(self) -> store.Installation:
         return installation.read(self._connection)

@@ -22,6 +22,7 @@ def test_what_comes_before_or_above_a_tenant() -> None:
     # DESIGN section 7: anything here can see across tenants.
     assert offers(PlatformUnit) == {
         "tenants", "keys", "owner_of", "installation", "save_installation", "beat", "workers",
+        "delivery_of",
     }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def test_the_hot_path() -> None:
 def test_the_repositories_of_a_tenant() -> None:
     assert offers(UnitOfWork) == {
         "tenant_id", "tenant", "subscribers", "lists", "suppressions", "templates", "campaigns", "messages",
-        "deliveries", "work", "keys", "audit", "idempotency",
+        "deliveries", "events", "work", "keys", "audit", "idempotency",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from courierx_sql.tables import message_counters as counters
 
 def change(tenant: Accessor, message_id: int, changes: Mapping[str, int]) -> None:
     """Add `changes` to the message's own counters."""
-    rows = [{"kind": kind, "n": n} for kind, n in changes.items() if n]
+    rows = [{"kind": kind, "n": n} for kind, n in sorted(changes.items()) if n]  # one order
     if not rows:
         return
     statement = tenant.insert(counters).values(message_id=message_id)

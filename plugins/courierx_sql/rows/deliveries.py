@@ -10,7 +10,8 @@ from typing import Any
 from sqlalchemy import func
 
 from courierx_core.audience.model import Audience
-from courierx_core.delivery.model import OPEN, Delivery, DeliveryState
+from courierx_core.delivery.model import OPEN, Delivery, DeliveryState, moved
+from courierx_core.feedback.model import Event
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import Reason, SnapshotStep
 from courierx_sql.clock import now
@@ -63,6 +64,27 @@ class DeliveryRows(Slice[Delivery]):
         queue(self._tenant, message, rows)
         made = self._tenant.select(deliveries).where(deliveries.c.id.between(first, first + len(rows) - 1))
         return [self._read(row._mapping) for row in self._tenant.execute(made.order_by(deliveries.c.id))]
+
+    def lock(self, delivery_id: int) -> Delivery:
+        statement = self._tenant.select(deliveries).where(deliveries.c.id == delivery_id).with_for_update()
+        row = self._tenant.execute(statement).one_or_none()
+        if row is None:
+            raise self._missing(delivery_id)
+        return self._read(row._mapping)
+
+    def prove(self, delivery: Delivery, state: DeliveryState, event: Event) -> None:
+        self._update(
+            delivery.id,
+            {
+                "state": state,
+                "reason": event.bounce or "" if state == "bounced" else "",
+                "status": event.status,
+                "reply": event.reply or delivery.reply,
+                "provider_id": delivery.provider_id or event.provider_id,
+                "sent_at": func.coalesce(deliveries.c.sent_at, now()),
+            },
+        )
+        counters.change(self._tenant, delivery.message_id, moved({}, delivery.state, state))
 
     def list(
         self,

@@ -43,6 +43,16 @@ class SuppressionRows(Slice[Suppression]):
         )
         return len(self._tenant.execute(statement, rows).all())
 
+    def strengthen(self, suppression: Suppression) -> None:
+        columns = suppressions.c
+        weaker: ColumnElement[bool] = columns.expires_at.is_not(None)
+        if suppression.cause != "unsubscribe" and suppression.expires_at is None:
+            weaker |= columns.cause == "unsubscribe"
+        self._tenant.execute(
+            self._tenant.delete(suppressions).where(columns.address == suppression.address, weaker)
+        )
+        self._insert(suppression)
+
     def list(
         self, *, before: int | None = None, limit: int = 100, address: str | None = None
     ) -> Sequence[Suppression]:
