@@ -107,6 +107,11 @@ class PostgresServer(Postgres):
     def running(self) -> bool:
         return (self.data / "postmaster.pid").exists()
 
+    @property
+    def pid(self) -> int:
+        """Its postmaster's process id, while it runs."""
+        return int((self.data / "postmaster.pid").read_text().split()[0])
+
     def start(self, *, timeout: float = 30.0) -> None:
         """Start it, made on the first call; after a kill, as soon as its orphans have let go."""
         if not self.data.exists():
@@ -138,8 +143,7 @@ class PostgresServer(Postgres):
 
     def kill(self) -> None:
         """kill -9 its postmaster."""
-        pid_file = self.data / "postmaster.pid"
-        os.kill(int(pid_file.read_text().split()[0]), signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def _initialise(self) -> None:
         account = _unprivileged()

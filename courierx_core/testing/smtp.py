@@ -84,6 +84,11 @@ class SmtpServer:
         starttls = "required" if self._options.tls == "starttls" else "never"
         return f"smtp://{self.host}:{self.port}?starttls={starttls}"
 
+    @property
+    def pid(self) -> int:
+        """The id of its process: this one's, when the server is a thread or does not run."""
+        return self._process.pid if self._process else os.getpid()
+
     def start(self) -> None:
         """Listen: on a free port the first time, on the same one after that."""
         options = self._options

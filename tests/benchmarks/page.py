@@ -1,0 +1,131 @@
+"""The page docs/reference/performance.md and README's sentence, both made from the JSON beside the page."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from tests.benchmarks.bars import Bar
+from tests.benchmarks.figures import Figures
+from tests.benchmarks.report import Report
+
+FOLDER = Path("docs/reference")
+JSON, PAGE, README = FOLDER / "performance.json", FOLDER / "performance.md", Path("README.md")
+HEADLINE = "postgresql W=200 tags x1"
+SENTENCE = re.compile(r"(?<=<!-- speed: made by the benchmark -->\n).*?(?=\n<!-- /speed -->)", re.DOTALL)
+UNMEASURED = "How fast it sends beside Postfix's `smtp-source` has to be measured on the machine at hand."
+PARTS = {
+    "pipeline": "The whole pipeline",
+    "smtp_client": "The SMTP client",
+    "render": "Rendering",
+    "store": "The store, rows a second",
+}
+NOTE = """
+Made by `nox -s bench -- --write`. Figures are medians of the rounds, ratios are taken within one round,
+and only ratios say anything about another machine. A pipeline is a campaign of 5 KB messages (text and
+HTML, 8 tracked links, pixel, one-click unsubscribe, VERP) with its whole ledger, sent over SMTP to a
+sink on the same machine; PostgreSQL is durable, with row-level security and the app's role. `W` is
+`COURIERX_WINDOW`: the most messages that one kill of a worker can leave uncertain. `smtp-source` sends a
+body that never changes, and keeps no books; textbook is Jinja, EmailMessage and smtplib, with a row
+intended and recorded for each message. After each run the ledger is held against the sink: a run that
+loses or repeats a message fails the benchmark.
+""".strip()
+
+
+def write(report: Report, root: Path) -> None:
+    """Store a report, and make from it what people read."""
+    text = msgspec.json.format(msgspec.json.encode(report), indent=1).decode()
+    (root / JSON).write_text(text + "\n", "utf-8")
+    make(root)
+
+
+def make(root: Path) -> None:
+    """Make the page and README's sentence again from the stored report."""
+    report = stored(root)
+    if report is not None:
+        (root / PAGE).write_text(page(report), "utf-8")
+    readme = root / README
+    readme.write_text(SENTENCE.sub(lambda _: sentence(report), readme.read_text("utf-8")), "utf-8")
+
+
+def stored(root: Path) -> Report | None:
+    """Read the report that the documentation shows; None before the first."""
+    file = root / JSON
+    return msgspec.json.decode(file.read_bytes(), type=Report) if file.exists() else None
+
+
+def page(report: Report) -> str:
+    machine = report.machine
+    paragraphs = [
+        "# Performance",
+        NOTE,
+        f"`{report.command}` on {machine.date}, {report.rounds} rounds: {machine.cores} cores "
+        f"({machine.processor}), {machine.memory_gb} GB, {machine.system}, Python {machine.python}, "
+        f"PostgreSQL {machine.postgresql}, mail to {machine.sink}, load average {machine.load} before it "
+        "began. The same as JSON: [performance.json](performance.json).",
+        "## The bars",
+        _missed(report.bars),
+        _table(("what", "bar", "figure", "reached"), map(_bar, report.bars)),
+    ]
+    for name, title in PARTS.items():
+        if name in report.parts:
+            paragraphs += [f"## {title}", *_tables(report.parts[name])]
+    return "\n\n".join(paragraphs) + "\n"
+
+
+def sentence(report: Report | None) -> str:
+    """Say in README how fast it is, beside what a kill may leave uncertain."""
+    key, figures = headline(report)
+    if report is None or "x_smtp_source" not in figures:
+        return UNMEASURED
+    recipients, window = int(key.rpartition("n=")[2]), HEADLINE.split("W=")[1].split()[0]
+    said = (
+        f"It sends at {figures['x_smtp_source']} times the rate of Postfix's `smtp-source`, which keeps no "
+        f"books, while a kill leaves at most {window} messages uncertain: a campaign to {recipients:,} "
+        f"people on PostgreSQL, one worker, on {report.machine.date}. The "
+        "[measurements](docs/reference/performance.md) say which bars are not reached."
+    )
+    return "\n".join(textwrap.wrap(said, 115, break_long_words=False, break_on_hyphens=False))
+
+
+def headline(report: Report | None) -> tuple[str, Figures]:
+    """Find the figures of the claim; none before they were measured."""
+    pipelines = report.parts.get("pipeline", {}) if report else {}
+    return next(
+        ((key, each) for key, each in pipelines.items() if key.startswith(f"{HEADLINE} n=")), ("", {})
+    )
+
+
+def _missed(bars: Sequence[Bar]) -> str:
+    missed = [bar.what for bar in bars if bar.reached is False]
+    unknown = [bar.what for bar in bars if bar.reached is None]
+    said = [f"Not reached: {'; '.join(missed)}." if missed else "Every bar that was measured is reached."]
+    if unknown:
+        said.append(f"Not measured in this run: {'; '.join(unknown)}.")
+    return " ".join(said)
+
+
+def _bar(bar: Bar) -> tuple[str, ...]:
+    reached = {True: "yes", False: "**no**", None: "not measured"}[bar.reached]
+    return bar.what, f"{bar.kind} {bar.bar:g}", "" if bar.figure is None else f"{bar.figure:g}", reached
+
+
+def _tables(part: dict[str, Figures]) -> Iterable[str]:
+    """Put the rows with the same columns into one table."""
+    groups: dict[tuple[str, ...], list[tuple[str, Figures]]] = {}
+    for name, figures in part.items():
+        groups.setdefault(tuple(figures), []).append((name, figures))
+    for columns, rows in groups.items():
+        yield _table(
+            ("", *(column.replace("_", " ") for column in columns)),
+            ((name, *(f"{figures[column]:,g}" for column in columns)) for name, figures in rows),
+        )
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

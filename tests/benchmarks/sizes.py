@@ -1,0 +1,105 @@
+"""How much is measured: ten minutes' worth by default, hours' worth in full, next to nothing in a test."""
+
+from __future__ import annotations
+
+from itertools import product
+from typing import Literal, TypeAlias
+
+import msgspec
+
+StoreName: TypeAlias = Literal["sqlite", "postgresql"]
+TemplateName: TypeAlias = Literal["tags", "logic"]
+STORES: tuple[StoreName, ...] = ("postgresql", "sqlite")
+TEMPLATES: tuple[TemplateName, ...] = ("tags", "logic")
+
+
+class Pipeline(msgspec.Struct, frozen=True):
+    """One way to send a whole campaign."""
+
+    store: StoreName
+    window: int
+    template: TemplateName
+    workers: int
+    recipients: int
+
+    @property
+    def name(self) -> str:
+        """Call it by everything but its size."""
+        return f"{self.store} W={self.window} {self.template} x{self.workers}"
+
+    @property
+    def key(self) -> str:
+        return f"{self.name} n={self.recipients}"
+
+
+class Sizes(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of the benchmark does."""
+
+    rounds: int
+    pipelines: tuple[Pipeline, ...]
+    checked: int
+    """Recipients of the run before the first round that is held against the sink address by address."""
+    textbook: int
+    rendered: int
+    """Messages a turn; `EmailMessage` gets a seventh."""
+    messages: int
+    """What the SMTP clients send; lock-step ones send a quarter."""
+    delayed: int
+    """The same at 20 ms."""
+    people: int
+    """What the store's parts import, snapshot, claim and record."""
+
+    @property
+    def recipients(self) -> int:
+        """What smtp-source sends a round: as many as most pipelines do."""
+        counts = [each.recipients for each in self.pipelines]
+        return max(set(counts), key=counts.count)
+
+
+def _main(recipients: int) -> tuple[Pipeline, ...]:
+    return (
+        Pipeline("postgresql", 200, "tags", 1, recipients),
+        Pipeline("sqlite", 200, "tags", 1, recipients),
+        Pipeline("postgresql", 200, "logic", 2, recipients),
+        Pipeline("postgresql", 40, "tags", 1, recipients),
+    )
+
+
+def _growing(store: StoreName, *recipients: int) -> tuple[Pipeline, ...]:
+    return tuple(Pipeline(store, 200, "tags", 1, each) for each in recipients)
+
+
+SHORT = Sizes(
+    rounds=3,
+    pipelines=(
+        *_main(30_000),
+        Pipeline("postgresql", 500, "tags", 1, 30_000),
+        Pipeline("postgresql", 200, "tags", 2, 30_000),
+        Pipeline("postgresql", 200, "logic", 1, 30_000),
+        *_growing("postgresql", 10_000, 100_000),
+    ),
+    checked=2_000, textbook=500, rendered=300, messages=40_000, delayed=2_000, people=50_000,
+)  # fmt: skip
+FULL = msgspec.structs.replace(
+    SHORT,
+    pipelines=(
+        *(
+            Pipeline(store, window, template, workers, 100_000)
+            for store, window, template, workers in product(STORES, (200, 40, 500), TEMPLATES, (1, 2))
+        ),
+        *_growing("postgresql", 10_000, 1_000_000),
+        *_growing("sqlite", 10_000, 1_000_000),
+    ),
+    people=1_000_000,
+)
+TINY = Sizes(
+    rounds=1,
+    pipelines=_main(40)[:3],
+    checked=20,
+    textbook=5,
+    rendered=20,
+    messages=160,
+    delayed=40,
+    people=1_200,
+)
+"""Proves the machinery; says nothing of speed."""
