@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from courierx_core.errors import ConfigError
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.limiter import Limiter
 from courierx_core.ports.queue import Queue
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
+from courierx_core.secrets import SecretBox
 
 if TYPE_CHECKING:
     from courierx_core.mail.token import TokenKeys
@@ -48,6 +50,13 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
     tokens: TokenKeys
     runtime: Runtime
     policy: Policy = Policy()
+
+    @property
+    def secrets(self) -> SecretBox:
+        """Return what encrypts at rest. Raises ConfigError where this process was built without."""
+        if self.runtime.secrets is None:
+            raise ConfigError("This process has no COURIERX_SECRET_KEY, so it can keep no secret.")
+        return self.runtime.secrets
 
     def close(self) -> None:
         """Close every driver; safe to call twice."""

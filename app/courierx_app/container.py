@@ -17,6 +17,7 @@ from courierx_core.errors import ConfigError, CourierXError
 from courierx_core.mail.token import TokenKeys
 from courierx_core.plugins import LIMITERS, QUEUES, STORES, TRANSPORTS, Hooks, Slot, load_hooks
 from courierx_core.ports.driver import Config, Driver, Runtime
+from courierx_core.secrets import SecretBox
 
 
 class Chosen(msgspec.Struct, frozen=True):
@@ -40,11 +41,13 @@ def build(configuration: Configuration) -> Courier:
     settings = configuration.settings
     hooks = hooks_of(settings)
     drivers = chosen(configuration)
+    keys = secret_keys(settings, configuration.folder)
     runtime = Runtime(
         environment=settings.environment,
         folder=configuration.folder,
         public_url=public_url_of(settings),
         environ=configuration.environ,
+        secrets=SecretBox(keys),
     )
     made: dict[str, dict[str, Any]] = {}
     for each in drivers:
@@ -55,7 +58,7 @@ def build(configuration: Configuration) -> Courier:
         limiter=_only(made, LIMITERS),
         transports=made.get(TRANSPORTS.group, {}),
         hooks=hooks,
-        tokens=TokenKeys(secret_keys(settings, configuration.folder)),
+        tokens=TokenKeys(keys),
         runtime=runtime,
         policy=policy_of(configuration),
     )

@@ -11,6 +11,8 @@ from typing import Any, ClassVar, Generic, Literal, TypeVar
 
 import msgspec
 
+from courierx_core.secrets import SecretBox
+
 
 class Secret:
     """A string that never prints: `repr`, `str`, logs and errors show `***`; `reveal()` gives it."""
@@ -68,6 +70,8 @@ class Runtime(msgspec.Struct, frozen=True, kw_only=True):
     monotonic: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    secrets: SecretBox | None = None
+    """What encrypts at rest; None where nothing is kept (a simulation, a test)."""
 
 
 C = TypeVar("C", bound=Config)

@@ -7,7 +7,7 @@ Every method works inside the unit's transaction. Ids that are not the tenant's 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NewType, Protocol
@@ -300,6 +300,12 @@ class Idempotency(Protocol):
     def put(self, answer: IdempotentAnswer) -> None: ...
 
 
+class Secrets(Protocol):
+    def renew(self, change: Callable[[bytes], bytes]) -> int:
+        """Replace each of the tenant's values that is encrypted at rest by `change` of it; return how
+        many there are."""
+
+
 class UnitOfWork(Protocol):
     """One transaction of one tenant."""
 
@@ -321,6 +327,7 @@ class UnitOfWork(Protocol):
     keys: Keys
     audit: Audit
     idempotency: Idempotency
+    secrets: Secrets
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,9 @@ from sqlalchemy.types import JSON, TypeDecorator
 
 metadata = MetaData()
 
+ENCRYPTED = "courierx_encrypted"
+"""A column's `info`: it holds what `SecretBox.encrypt` gave, and a rotation renews it (SECURITY: S19)."""
+
 Big = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
 Ids = JSON(none_as_null=True).with_variant(ARRAY(BigInteger), "postgresql")
@@ -329,7 +332,7 @@ transports = Table(
     Column("tenant_id", Big, nullable=False),
     Column("name", Text, nullable=False),
     Column("driver", Text, nullable=False),
-    Column("settings", LargeBinary, nullable=False),  # encrypted (SECURITY: S19)
+    Column("settings", LargeBinary, nullable=False, info={ENCRYPTED: True}),
     Column("paused_reason", Text, nullable=False),
     Column("paused_until", Utc),
     _updated(),
@@ -341,7 +344,7 @@ feedback_endpoints = _owned(
     Column("source", Text, nullable=False),
     Column("transport", Text, nullable=False),
     Column("address", Text, nullable=False),
-    Column("secret", LargeBinary, nullable=False),
+    Column("secret", LargeBinary, nullable=False, info={ENCRYPTED: True}),
     _created(),
 )
 

@@ -16,6 +16,7 @@ from courierx_sql.rows.idempotency import IdempotencyRows
 from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
+from courierx_sql.rows.secrets import SecretRows
 from courierx_sql.rows.subscribers import SubscriberRows
 from courierx_sql.rows.suppressions import SuppressionRows
 from courierx_sql.rows.templates import TemplateRows
@@ -41,6 +42,7 @@ class SqlUnit:
         self.keys: store.Keys = KeyRows(rows)
         self.audit: store.Audit = AuditRows(rows)
         self.idempotency: store.Idempotency = IdempotencyRows(rows)
+        self.secrets: store.Secrets = SecretRows(rows)
 
     @property
     def tenant_id(self) -> int:

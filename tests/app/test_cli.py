@@ -105,6 +105,7 @@ def test_tenants_keys_and_suppressions(cx: Cx) -> None:
     assert own["tenant_id"] == tenant["id"]
     new = json.loads(cx("keys", "rotate", str(key["id"]), "--overlap", "60", "--json"))
     assert (new["name"], new["scopes"]) == ("ci", key["scopes"])
+    assert json.loads(cx("keys", "rotate-secret", "--json")) == {"renewed": 0}
     assert json.loads(cx("keys", "create", "--days", "1", "--json"))["expires_at"]
     assert f"Key {key['id']} is revoked." in cx("keys", "revoke", str(key["id"]))
     assert "revoked" in cx("keys", "list")

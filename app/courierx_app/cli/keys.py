@@ -10,6 +10,7 @@ from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, table
 from courierx_core import access
 from courierx_core.scopes import SCOPES
+from courierx_core.secrets import renew_secrets
 
 
 @click.group()
@@ -54,6 +55,21 @@ def rotate(key_id: int, tenant: str | None, overlap: int, as_json: bool) -> None
             made.store, key_id, tenant_id, overlap_seconds=overlap, now=made.runtime.now()
         )
     _say(key, text, as_json)
+
+
+@keys.command("rotate-secret")
+@json_option
+def rotate_secret(as_json: bool) -> None:
+    """Encrypt every stored secret under the newest COURIERX_SECRET_KEY.
+
+    Put the new key before the old one first, and keep the old: links in sent mail need it.
+    """
+    with courier() as made:
+        renewed = renew_secrets(made.store, made.secrets)
+    if as_json:
+        emit({"renewed": renewed})
+    else:
+        click.echo(f"{renewed:,} stored secrets are encrypted under the newest key.")
 
 
 def _say(key: access.ApiKey, text: str, as_json: bool) -> None:
