@@ -9,6 +9,7 @@ import msgspec
 
 from courierx_core.errors import ConfigError
 from courierx_core.ports.driver import Runtime
+from courierx_core.ports.feedback import FeedbackSource
 from courierx_core.ports.limiter import Limiter
 from courierx_core.ports.queue import Queue
 from courierx_core.ports.store import Store
@@ -46,6 +47,8 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
     queue: Queue[Any]
     limiter: Limiter[Any]
     transports: Mapping[str, Transport[Any]]
+    feedback: Mapping[str, FeedbackSource[Any]] = {}
+    """By the name in their URL: a transport's, or their own where no transport is called so."""
     hooks: Hooks
     tokens: TokenKeys
     runtime: Runtime
@@ -60,6 +63,8 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
 
     def close(self) -> None:
         """Close every driver; safe to call twice."""
+        for source in self.feedback.values():
+            source.close()
         for transport in self.transports.values():
             transport.close()
         self.queue.close()

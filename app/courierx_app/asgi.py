@@ -23,6 +23,7 @@ from courierx_app.api.health import HealthController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
+from courierx_app.api.provider_events import provider_events
 from courierx_app.api.request_id import add_request_id
 from courierx_app.api.scopes import ANY_KEY, check_scopes
 from courierx_app.api.subscribers import SubscriberController
@@ -41,6 +42,7 @@ CONTROLLERS = (
     SuppressionController,
     KeyController,
     *EVENT_ROUTES,
+    provider_events,
     me,
 )
 EXPOSED = ["Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-Replayed"]

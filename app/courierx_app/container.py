@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from courierx_core.config import env_names, load
 from courierx_core.courier import Courier, Policy
 from courierx_core.errors import ConfigError, CourierXError
 from courierx_core.mail.token import TokenKeys
-from courierx_core.plugins import LIMITERS, QUEUES, STORES, TRANSPORTS, Hooks, Slot, load_hooks
+from courierx_core.plugins import FEEDBACK, LIMITERS, QUEUES, STORES, TRANSPORTS, Hooks, Slot, load_hooks
 from courierx_core.ports.driver import Config, Driver, Runtime
 from courierx_core.secrets import SecretBox
 
@@ -57,6 +57,7 @@ def build(configuration: Configuration) -> Courier:
         queue=_only(made, QUEUES),
         limiter=_only(made, LIMITERS),
         transports=made.get(TRANSPORTS.group, {}),
+        feedback=made.get(FEEDBACK.group, {}),
         hooks=hooks,
         tokens=TokenKeys(keys),
         runtime=runtime,
@@ -157,9 +158,23 @@ def chosen(configuration: Configuration) -> list[Chosen]:
             drivers.append(_chosen(slot, name, driver_name, table, configuration.environ))
         except CourierXError as problem:
             problems.append(str(problem))
+    try:
+        drivers += _feedback(drivers)
+    except CourierXError as problem:
+        problems.append(str(problem))
     if problems:
         raise ConfigError("\n".join(problems))
     return drivers
+
+
+def _feedback(drivers: Sequence[Chosen]) -> list[Chosen]:
+    """Add the source of each transport whose driver has one of its name, with that transport's settings."""
+    sources = FEEDBACK.names()
+    return [
+        msgspec.structs.replace(each, slot=FEEDBACK, driver=FEEDBACK.load(each.driver_name))
+        for each in drivers
+        if each.slot is TRANSPORTS and each.driver_name in sources
+    ]
 
 
 def _chosen(

@@ -83,4 +83,5 @@ def _feedback(event: Mapping[str, Any]) -> Feedback:
         recipient=str(event.get("to", "")),
         reply=str(event.get("words", "")),
         bounce=CLASSES.get(event.get("why", "")),
+        raw=json.dumps(event),
     )
