@@ -22,6 +22,7 @@ from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.health import HealthController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
+from courierx_app.api.messages import MessageController
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.provider_events import provider_events
 from courierx_app.api.request_id import add_request_id
@@ -39,6 +40,7 @@ CONTROLLERS = (
     SubscriberController,
     ListController,
     CampaignController,
+    MessageController,
     SuppressionController,
     KeyController,
     *EVENT_ROUTES,

@@ -15,12 +15,14 @@ from courierx_core.delivery.model import STATES, DeliveryState
 from courierx_core.errors import Conflict, CourierXError, FieldProblem, InvalidInput, RenderError
 from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Content, Message
-from courierx_core.messages.service import complete_message, complete_parts, freeze, parts_of
+from courierx_core.messages.service import complete_message, complete_parts, freeze
 from courierx_core.notify import TOPICS, notify
 from courierx_core.ports.store import Reason, UnitOfWork
 from courierx_core.ports.transport import Stream
+from courierx_core.senders import default_sender
 from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
+from courierx_core.templates.service import parts_of, sources
 from courierx_core.work import WorkItem
 
 SNAPSHOT_CHUNK = 10_000
@@ -89,18 +91,9 @@ def examine(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
 
 
 def _template(unit: UnitOfWork, campaign: Campaign) -> Template:
-    """Gather the campaign's sources: its own parts first, then those of its template."""
     html, text = parts_of(campaign.body, campaign.html, campaign.text)
-    base = Template(tenant_id=campaign.tenant_id, name=campaign.name, subject=campaign.subject)
-    if campaign.template_id is not None:
-        base = unit.templates.get(campaign.template_id)
-    return Template(
-        tenant_id=campaign.tenant_id,
-        name=base.name,
-        subject=campaign.subject or base.subject,
-        html=html or (base.html if not text else ""),
-        text=text or (base.text if not html else ""),
-        layout=base.layout,
+    return sources(
+        unit, campaign.template_id, subject=campaign.subject, html=html, text=text, name=campaign.name
     )
 
 
@@ -108,14 +101,11 @@ def content_of(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Conten
     """Assemble what a campaign sends, unchecked: sources, sender and the variables all recipients share."""
     tenant = unit.tenant
     template = complete_parts(courier, _template(unit, campaign))
-    sender = campaign.from_email or tenant.default_from or courier.policy.default_sender
-    from_email, from_name = "", campaign.from_name
-    if sender:
-        address = split_address(sender)
-        from_email, from_name = address.email, from_name or address.name
+    own = split_address(campaign.from_email, "from_email") if campaign.from_email else None
+    sender = own or default_sender(courier, unit)
     return Content(
-        from_email=from_email,
-        from_name=from_name,
+        from_email=sender.email if sender else "",
+        from_name=campaign.from_name or (sender.name if sender else ""),
         reply_to=campaign.reply_to,
         subject=template.subject,
         html=template.html,

@@ -142,7 +142,7 @@ class Compiled:
             html, layout = track_links(html, numbers), track_links(layout, numbers)
         if content.public_url and content.track_opens and html:
             html, layout = (html, add_pixel(layout)) if layout else (add_pixel(html), layout)
-        sources = {"subject": content.subject, "text": content.text, "html": html}
+        sources = {"subject": content.subject, "html": html, "text": content.text}
         return {
             name: Part(
                 name,
@@ -176,13 +176,17 @@ class Compiled:
 
     def _known(self, recipient: Recipient, extra: Extra, tokens: Sequence[bytes]) -> dict[str, object]:
         """Gather the template variables; the later ones win, the way `segments.reader` looks them up."""
-        known: dict[str, object] = {**recipient.attributes, **extra, **self._constants}
+        known: dict[str, object] = {
+            **recipient.attributes,
+            **extra,
+            "email": recipient.address,
+            "first_name": recipient.first_name,
+            "last_name": recipient.last_name,
+            "attributes": recipient.attributes,
+            **self._constants,
+        }
         for name, before, place in self._addresses:
             known[name] = before + (tokens[0] + tokens[place + 1]).decode("ascii")
-        known["email"] = recipient.address
-        known["first_name"] = recipient.first_name
-        known["last_name"] = recipient.last_name
-        known["attributes"] = recipient.attributes
         return known
 
     def _unsubscribe_pairs(self, tokens: Sequence[bytes]) -> list[tuple[str, str]]:
@@ -224,6 +228,7 @@ def _variables(message: Message, offer: str) -> tuple[dict[str, Url], dict[str, 
     base = content.public_url.rstrip("/")
     urls: dict[str, Url] = {}
     constants: dict[str, object] = {**content.variables, "unsubscribe_url": "", "preferences_url": ""}
+    constants.pop("email", None)
     if offer == "one-click":
         urls["unsubscribe_url"] = urls["preferences_url"] = Url(f"{base}/u/", "unsubscribe")
     elif offer != "none":

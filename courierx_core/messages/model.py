@@ -19,8 +19,9 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
 
     `subject`, `html`, `text` and `layout` are Jinja sources. `to` and `cc` are header texts shown to
     every recipient; empty `to` shows the recipient's own address. `headers` are extra ones, checked
-    (SECURITY: S09). `variables` are shared template variables. `unsubscribe` is '' for one-click at the
-    public URL, 'none' for transactional mail, else an https or mailto URI of the sender's own.
+    (SECURITY: S09). `variables` are shared template variables; they win over a subscriber's names and
+    attributes, never over the address. `unsubscribe` is '' for one-click at the public URL, 'none' for
+    transactional mail, else an https or mailto URI of the sender's own.
     """
 
     from_email: str
@@ -59,8 +60,31 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     on_uncertain: OnUncertain = "hold"
     expires_at: datetime | None = None
     """After this a delivery still open is failed (transactional: COURIERX_TRANSACTIONAL_TTL)."""
+    scheduled_at: datetime | None = None
+    """Nothing is sent before this."""
     created_at: datetime | None = None
     completed_at: datetime | None = None
+    cancelled_at: datetime | None = None
+
+
+class MessageSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A message as a list shows it: without bodies and files, which may be megabytes."""
+
+    id: int
+    tenant_id: int
+    campaign_id: int | None
+    stream: Stream
+    transport: str
+    from_email: str
+    from_name: str
+    to: tuple[str, ...]
+    subject: str
+    tags: tuple[str, ...]
+    metadata: Mapping[str, str]
+    scheduled_at: datetime | None
+    created_at: datetime | None
+    completed_at: datetime | None
+    cancelled_at: datetime | None
 
 
 class Recipient(msgspec.Struct, frozen=True, gc=False):

@@ -18,7 +18,7 @@ from courierx_core.messages.segments import Extra, Read, reader, segments
 from courierx_core.messages.skeleton import Encode
 from courierx_core.templates.filters import VALUE_MAX, Body, Filter
 from courierx_core.templates.sandbox import OUTPUT_MAX, Program, printable
-from courierx_core.templates.variables import RECIPIENT, names
+from courierx_core.templates.variables import names
 
 
 class Url(NamedTuple):
@@ -145,7 +145,7 @@ class Part:
             return self._urls[root.name] if root is node else None
         read = reader(node, self._constants, self._filters)
         value = Value(read, node.lineno)
-        if root.name in self._constants and root.name not in RECIPIENT:
+        if root.name in self._constants:
             return self._short(value)(_NOBODY, {})
         return value
 

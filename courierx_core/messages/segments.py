@@ -70,11 +70,11 @@ def _named(name: str, constants: Mapping[str, object]) -> Read:
         "last_name": lambda recipient, extra: recipient.last_name,
         "attributes": lambda recipient, extra: recipient.attributes,
     }
-    if name in fixed:
-        return fixed[name]
     if name in constants:
         value = constants[name]
         return lambda recipient, extra: value
+    if name in fixed:
+        return fixed[name]
     missing = Missing(name=name)
 
     def read(recipient: Recipient, extra: Extra) -> object:

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
-
 import msgspec
 
 from courierx_core.campaigns.model import can, move
 from courierx_core.courier import Courier
 from courierx_core.errors import FieldProblem, InvalidInput
-from courierx_core.mail.address import normalise
+from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
 from courierx_core.messages.links import collect_links
 from courierx_core.messages.model import Content, Message
-from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Feature, Stream
 from courierx_core.templates.model import Template
-
-_TAG = re.compile(r"<[a-zA-Z!/][^<>]*>")
-
-
-def parts_of(body: str, html: str, text: str) -> tuple[str, str]:
-    """Return (html, text) of a content that may be given in the one-field form: HTML if it holds a tag."""
-    if html or text or not body:
-        return html, text
-    return (body, "") if _TAG.search(body) else ("", body)
 
 
 def complete_parts(courier: Courier, template: Template) -> Template:
@@ -75,9 +62,9 @@ def _check_sender(content: Content, problems: list[FieldProblem]) -> None:
     for field, value in (("from_email", content.from_email), ("reply_to", content.reply_to)):
         try:
             if value:
-                normalise(value)
+                split_address(value, field)
         except InvalidInput as error:
-            problems += [FieldProblem(field, p.code, p.message) for p in error.problems]
+            problems += error.problems
 
 
 def _check_way_out(courier: Courier, content: Content, problems: list[FieldProblem]) -> None:
@@ -125,17 +112,6 @@ def _check_transport(
         for feature, needed in wanted
         if needed and feature not in features
     ]
-
-
-def send_message(
-    courier: Courier, unit: UnitOfWork, message: Message, addresses: Sequence[str]
-) -> tuple[Message, list[int]]:
-    """Store a single message with its deliveries and its work, in the caller's transaction; return it
-    and the delivery ids. Notify "transactional" after the commit."""
-    frozen = freeze(courier, message.content, stream=message.stream, transport=message.transport)
-    stored = unit.messages.add(msgspec.structs.replace(message, content=frozen))
-    deliveries = unit.deliveries.add(stored, [normalise(address) for address in addresses])
-    return stored, [delivery.id for delivery in deliveries]
 
 
 def complete_message(courier: Courier, tenant_id: int, message_id: int) -> bool:

@@ -26,7 +26,7 @@ from courierx_core.audience.model import (
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.model import Delivery, DeliveryState
 from courierx_core.feedback.model import Event, FeedbackKind
-from courierx_core.messages.model import Message
+from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
 from courierx_core.ports.ledger import Ledger
 from courierx_core.suppression import Suppression
@@ -160,6 +160,10 @@ class Campaigns(Protocol):
 class Messages(Protocol):
     def add(self, message: Message) -> Message: ...
     def get(self, message_id: int) -> Message: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MessageSummary]: ...
+    def note_cancelled(self, message_id: int) -> Message:
+        """Write down that it was cancelled now."""
+
     def complete(self, message_id: int) -> bool:
         """Mark it completed if it has no open work item and no open delivery; True when that was now."""
 
@@ -193,7 +197,7 @@ class Deliveries(Protocol):
         self, message: Message, addresses: Sequence[str], *, subscriber_ids: Sequence[int | None] = ()
     ) -> Sequence[Delivery]:
         """Make deliveries for named addresses (suppressed ones closed as such) and, where any is queued,
-        one send item that is ready when this unit commits."""
+        one send item that is ready when this unit commits, or at the message's `scheduled_at`."""
 
     def get(self, delivery_id: int) -> Delivery: ...
     def lock(self, delivery_id: int) -> Delivery:

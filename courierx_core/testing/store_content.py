@@ -18,7 +18,7 @@ from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import IdempotentAnswer, Store
 from courierx_core.ports.transport import Attachment
 from courierx_core.templates.model import Template
-from courierx_core.testing.store_samples import add_tenant
+from courierx_core.testing.store_samples import add_tenant, new_message
 
 
 class ContentContract:
@@ -127,6 +127,7 @@ class ContentContract:
             content=content,
             on_uncertain="resend",
             expires_at=utcnow().replace(microsecond=0),
+            scheduled_at=utcnow().replace(microsecond=0) + timedelta(days=1),
         )
         with store.begin(tenant) as unit:
             added = unit.messages.add(new)
@@ -134,6 +135,34 @@ class ContentContract:
             assert unit.messages.get(added.id) == added
             with pytest.raises(NotFound):
                 unit.messages.get(added.id + 1000)
+
+    def test_messages_are_listed_without_their_bodies_and_cancelled(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store), add_tenant(store, "Other")
+        content = Content(
+            from_email="news@acme.example",
+            from_name="Acmé",
+            subject="Hi",
+            to=("a@x.example", "b@x.example"),
+            html="<p>long</p>",
+            tags=("receipt",),
+            metadata={"order": "47"},
+        )
+        with store.begin(other) as unit:
+            new_message(unit)
+        with store.begin(tenant) as unit:
+            first, second = new_message(unit), new_message(unit, stream="transactional", content=content)
+            found = unit.messages.list()
+            assert [each.id for each in found] == [second.id, first.id]
+            assert unit.messages.list(before=second.id) == [found[1]]
+            assert unit.messages.list(limit=1) == [found[0]]
+            for name in found[0].__struct_fields__:
+                holder = second if hasattr(second, name) else content
+                assert getattr(found[0], name) == getattr(holder, name), name
+            noted = unit.messages.note_cancelled(first.id)
+            assert noted.cancelled_at is not None
+            assert unit.messages.get(first.id) == noted
+            with pytest.raises(NotFound):
+                unit.messages.note_cancelled(second.id + 1000)
 
     def test_keys_are_a_tenants_own(self, store: Store[Any]) -> None:
         one, two = add_tenant(store, "one"), add_tenant(store, "two")

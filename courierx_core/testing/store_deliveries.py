@@ -206,6 +206,20 @@ class DeliveriesContract:
         with store.begin(tenant) as unit:
             assert unit.deliveries.totals(message.id) == {"accepted": 2, "suppressed": 1}
 
+    def test_the_work_of_a_scheduled_message_is_due_at_its_time(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            message = new_message(unit, scheduled_at=utcnow() + timedelta(hours=1))
+            unit.deliveries.add(message, ["a@example.com"])
+        ledger = store.ledger()
+        try:
+            assert claim(ledger) == []
+            due = ledger.next_due(topics=("send",))
+            assert due is not None
+            assert 3500 < due <= 3600
+        finally:
+            ledger.close()
+
     def test_only_suppressed_addresses_make_no_item(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         with store.begin(tenant) as unit:

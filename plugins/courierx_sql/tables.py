@@ -202,6 +202,8 @@ messages = _owned(
     Column("expires_at", Utc),
     _created(),
     Column("completed_at", Utc),
+    Column("scheduled_at", Utc),
+    Column("cancelled_at", Utc),
 )
 
 message_counters = Table(

@@ -24,6 +24,7 @@ def draft(client: Client, tenant_id: int) -> dict[str, Any]:
         "subject": "Hello {{ first_name }}",
         "body": "<p>Hi {{ first_name }}</p>",
         "from_email": "Acme <news@acme.example>",
+        "reply_to": "Help <help@acme.example>",
     }
     answer = client.post("/campaigns/", json=body)
     assert answer.status_code == 200, answer.text

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -16,6 +16,7 @@ from courierx_core.errors import FieldProblem, InvalidInput
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+_INT_MAX = (1 << 63) - 1
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 
@@ -58,11 +59,38 @@ def read_body(kind: type[T], raw: bytes) -> T:
         raise MalformedBody.of("", "malformed", "The body is nested too deeply.") from None
     if not isinstance(given, dict):
         raise MalformedBody.of("", "malformed", "The body must be a JSON object.")
+    if rb"\u0000" in raw:
+        refuse_nul(given)
+    return read_object(kind, given)
+
+
+def read_object(kind: type[T], given: Mapping[str, object]) -> T:
+    """Make `kind` of a decoded object. Raises InvalidInput listing every bad or missing field."""
     problems: list[FieldProblem] = []
     values = _fields(kind, given, "", problems)
     if problems:
         raise InvalidInput(*problems)
     return kind(**values)
+
+
+def refuse_nul(given: object) -> None:
+    """Raise InvalidInput naming every text with a NUL character: no store keeps it, no mail carries it."""
+    places = [place for place, text in _texts(given, "") if "\0" in text]
+    if places:
+        raise InvalidInput(*(FieldProblem(place, "invalid", "holds a NUL character") for place in places))
+
+
+def _texts(given: object, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(given, str):
+        yield path, given
+    elif isinstance(given, dict):
+        for name, value in given.items():
+            place = f"{path}.{name}" if path else str(name)
+            yield place, str(name)
+            yield from _texts(value, place)
+    elif isinstance(given, list):
+        for at, value in enumerate(given):
+            yield from _texts(value, f"{path}[{at}]")
 
 
 def _fields(
@@ -89,8 +117,14 @@ def _value(kind: object, given: object, path: str, problems: list[FieldProblem])
         item = get_args(inner)[0]
         items = [_value(item, each, f"{path}[{at}]", problems) for at, each in enumerate(given)]
         return tuple(items) if get_origin(inner) is tuple else items
+    if get_origin(inner) is dict and isinstance(given, dict):
+        item = get_args(inner)[1]
+        return {name: _value(item, each, f"{path}.{name}", problems) for name, each in given.items()}
     try:
-        return msgspec.convert(given, kind, strict=False)
+        value = msgspec.convert(given, kind, strict=False)
+        if type(value) is int and not -_INT_MAX <= value <= _INT_MAX:
+            problems.append(FieldProblem(path, "out_of_range", "is larger than any number CourierX keeps"))
+        return value
     except msgspec.ValidationError as problem:
         message = str(problem)
         place = _PLACE.search(message)

@@ -76,15 +76,21 @@ def courierx_problem(request: Request[Any, Any, Any], error: CourierXError) -> R
     if status >= 500:
         log.error("%s %s: %s", request.method, request.url.path, error)
     detail = str(error) if status < 500 or isinstance(error, StoreError) else "Something went wrong here."
-    errors: Sequence[FieldProblem] = ()
+    errors = fields_of(error)
     if isinstance(error, InvalidInput):
-        errors = error.problems
         detail = _detail(errors)
-    elif isinstance(error, RenderError):
-        errors = [FieldProblem(error.part or "template", error.code, error.reason)]
     again = status == 503 or error.code == "idempotency_in_work"
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if again else {}
     return _answer(request, status, error.code, detail, errors, headers)
+
+
+def fields_of(error: CourierXError) -> Sequence[FieldProblem]:
+    """Return the fields an error is about."""
+    if isinstance(error, InvalidInput):
+        return error.problems
+    if isinstance(error, RenderError):
+        return [FieldProblem(error.part or "template", error.code, error.reason)]
+    return ()
 
 
 def http_problem(request: Request[Any, Any, Any], error: HTTPException) -> Response[ProblemDetails]:

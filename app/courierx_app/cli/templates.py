@@ -55,9 +55,9 @@ class Answer(msgspec.Struct, frozen=True):
 def verdict(file: Path, given: dict[str, object]) -> Answer:
     """Check a file, whatever its bytes."""
     from courierx_app.container import hooks_of
-    from courierx_core.messages.service import parts_of
     from courierx_core.templates import check as checking
     from courierx_core.templates.model import Template
+    from courierx_core.templates.service import parts_of
 
     try:
         source = file.read_bytes().decode("utf-8-sig")

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
 from sqlalchemy import RowMapping, exists
 
 from courierx_core.errors import Conflict
-from courierx_core.messages.model import Content, Message
+from courierx_core.messages.model import Content, Message, MessageSummary
 from courierx_core.ports.transport import Attachment
 from courierx_sql.clock import now
 from courierx_sql.rows.slice import Slice
 from courierx_sql.tables import deliveries, messages, work
+
+_SHOWN = ("from_email", "from_name", "to", "subject", "tags", "metadata")
+"""What of the content a list reads; bodies and files stay where they are."""
 
 
 class MessageRows(Slice[Message]):
@@ -26,6 +29,18 @@ class MessageRows(Slice[Message]):
         if added is None:
             raise Conflict("A message with this id exists.")
         return added
+
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MessageSummary]:
+        columns = [column for column in messages.c if column.name in MessageSummary.__struct_fields__]
+        parts = [messages.c.content[name].label(name) for name in _SHOWN]
+        rows = self._tenant.execute(self._newest(before, limit, *columns, *parts))
+        return [_summary(row._mapping) for row in rows]
+
+    def note_cancelled(self, message_id: int) -> Message:
+        noted = self._update(message_id, {"cancelled_at": now()})
+        if noted is None:
+            raise self._missing(message_id)
+        return noted
 
     def complete(self, message_id: int) -> bool:
         # both looks are inside the statement: nothing can open between looking and marking
@@ -56,6 +71,10 @@ class MessageRows(Slice[Message]):
 
     def _read(self, row: RowMapping) -> Message:
         return Message(**{**row, "content": _content(row["content"])})
+
+
+def _summary(row: RowMapping) -> MessageSummary:
+    return MessageSummary(**{**row, "to": tuple(row["to"]), "tags": tuple(row["tags"])})
 
 
 def _content(stored: Mapping[str, Any]) -> Content:

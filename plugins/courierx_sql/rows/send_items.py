@@ -28,7 +28,8 @@ def queue(tenant: Accessor, message: Message, rows: Sequence[Mapping[str, Any]])
         if all(row["state"] != "queued" for row in chunk):
             continue
         lo, hi = chunk[0]["id"], chunk[-1]["id"]
-        items.add(_item(tenant, message.id, message.stream, lo=lo, hi=hi, cursor=lo - 1, counts=counts))
+        fields = {"lo": lo, "hi": hi, "cursor": lo - 1, "counts": counts, "due_at": message.scheduled_at}
+        items.add(_item(tenant, message.id, message.stream, **fields))
         counts = {}
     counters.change(tenant, message.id, counts)
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, Table
+from sqlalchemy import ColumnElement, RowMapping, Select, Table
 from sqlalchemy.exc import IntegrityError
 
 from courierx_core.errors import Conflict, InvalidInput, NotFound
@@ -90,13 +90,17 @@ class Slice(Generic[S]):
 
     def _page(self, before: int | None, limit: int, *conditions: ColumnElement[bool]) -> list[S]:
         """Read newest first, below `before`."""
+        rows = self._tenant.execute(self._newest(before, limit).where(*conditions))
+        return [self._read(row._mapping) for row in rows]
+
+    def _newest(self, before: int | None, limit: int, *columns: ColumnElement[Any]) -> Select[Any]:
+        """Select `columns` (all by default) of a page."""
         if not 1 <= limit <= 1000:
             raise InvalidInput.of("limit", "out_of_range", f"limit is 1 to 1000, not {limit}.")
-        statement = self._tenant.select(self.table).where(*conditions)
+        statement = self._tenant.select(self.table, *columns)
         if before is not None:
             statement = statement.where(self.table.c.id < before)
-        rows = self._tenant.execute(statement.order_by(self.table.c.id.desc()).limit(limit))
-        return [self._read(row._mapping) for row in rows]
+        return statement.order_by(self.table.c.id.desc()).limit(limit)
 
     def _check(self, object_id: int) -> None:
         if not is_id(object_id):
