@@ -18,6 +18,8 @@ Topic: TypeAlias = Literal[
 ]
 WorkState: TypeAlias = Literal["ready", "leased", "held", "done"]
 
+NEEDS_ADOPTION = "needs_adoption"
+"""Why items and campaigns are held that wait for `courierx adopt`."""
 SEND_ITEM_MAX = 500
 """Deliveries one send item covers at most."""
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import secrets
 import socket
@@ -15,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
+from courierx_core import adoption
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import CampaignStatus
 from courierx_core.courier import Courier
@@ -54,11 +56,33 @@ def owner_name(name: str = "") -> str:
     return f"{name or socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
+class Watch:
+    """Whether the database was ours to send for a moment ago (LEDGER: adoption). A process that was
+    suspended, or whose store was away, finds that it must look again before it works."""
+
+    def __init__(self, courier: Courier, owner: str) -> None:
+        self.courier, self.owner = courier, owner
+        self._found_at = -math.inf
+        self._said = ""
+
+    def look(self) -> None:
+        """Say that this worker lives, and look whose database it is."""
+        asked_at = boottime()
+        why = adoption.check(self.courier, self.owner)
+        self._found_at = -math.inf if why else asked_at
+        if why and not self._said:
+            log.warning("nothing is sent: %s. %s", why, adoption.WAY_ON)
+        self._said = why
+
+    def ours(self) -> bool:
+        return boottime() - self._found_at < adoption.silence(self.courier.policy)
+
+
 class Lane:
     """One thread's kind of work, woken by notifications and by the clock."""
 
-    def __init__(self, courier: Courier, owner: str, stop: Stop) -> None:
-        self.courier, self.owner, self.stop = courier, owner, stop
+    def __init__(self, courier: Courier, owner: str, stop: Stop, watch: Watch) -> None:
+        self.courier, self.owner, self.stop, self.watch = courier, owner, stop, watch
         self.wake = threading.Event()
         self._ledger: Ledger | None = None
 
@@ -78,7 +102,7 @@ class Lane:
             try:
                 if self._ledger is None:
                     self._ledger = self.courier.store.ledger()
-                if self.work(self._ledger):
+                if self.watch.ours() and self.work(self._ledger):
                     continue
             except StoreError as error:
                 log.warning("%s: %s", type(self).__name__, error)
@@ -96,8 +120,8 @@ class Lane:
 class SendLane(Lane):
     """Sends one stream's items, run after run, over sessions that stay open between them."""
 
-    def __init__(self, courier: Courier, owner: str, stop: Stop, stream: Stream) -> None:
-        super().__init__(courier, "", stop)
+    def __init__(self, courier: Courier, owner: str, stop: Stop, watch: Watch, stream: Stream) -> None:
+        super().__init__(courier, "", stop, watch)
         self.worker = owner
         self.stream: Stream = stream
         self._crew = SendCrew(courier)
@@ -136,8 +160,10 @@ class SendLane(Lane):
 class TaskLane(Lane):
     """Does everything that is not sending: snapshots, schedules, imports ..."""
 
-    def __init__(self, courier: Courier, owner: str, stop: Stop, tasks: Mapping[Topic, Task]) -> None:
-        super().__init__(courier, "", stop)
+    def __init__(
+        self, courier: Courier, owner: str, stop: Stop, watch: Watch, tasks: Mapping[Topic, Task]
+    ) -> None:
+        super().__init__(courier, "", stop, watch)
         self.worker = owner
         self.tasks = tasks
         self._claims = 0
@@ -177,16 +203,22 @@ class Worker:
         self.courier = courier
         self.tasks = tasks
         self.owner = owner_name(name)
+        self.watch = Watch(courier, self.owner)
 
     def run(self, stop: Stop) -> None:
         # Sending makes and drops millions of small values, none of them in cycles: to look for cycles
         # among what is loaded once costs a sixth of the processor's time.
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD)
+        try:
+            self.watch.look()
+        except StoreError as error:  # the keeper looks again
+            log.warning("waiting for the store: %s", error)
+        common = self.courier, self.owner, stop, self.watch
         lanes: dict[str, Lane] = {  # by notify.TOPICS
-            "transactional": SendLane(self.courier, self.owner, stop, "transactional"),
-            "broadcast": SendLane(self.courier, self.owner, stop, "broadcast"),
-            "tasks": TaskLane(self.courier, self.owner, stop, self.tasks),
+            "transactional": SendLane(*common, "transactional"),
+            "broadcast": SendLane(*common, "broadcast"),
+            "tasks": TaskLane(*common, self.tasks),
         }
         done = threading.Event()
         threads = [threading.Thread(target=lane.run, name=f"courierx-{name}") for name, lane in lanes.items()]
@@ -204,12 +236,13 @@ class Worker:
             keeper.join()
 
     def _keep(self, lanes: Mapping[str, Lane], done: threading.Event) -> None:
-        """Renew leases and sweep dead ones until the lanes have ended."""
+        """Look whose database it is, renew leases and sweep dead ones, until the lanes have ended."""
         lease = self.courier.policy.lease_seconds
         ledger: Ledger | None = None
         left_over_at = 0.0
         while not done.wait(lease / 6):
             try:
+                self.watch.look()
                 ledger = ledger or self.courier.store.ledger()
                 for lane in lanes.values():
                     asked_at, owner = boottime(), lane.owner
@@ -217,8 +250,6 @@ class Worker:
                         ledger.renew(owner, lease_seconds=lease)
                         lane.renewed(asked_at)
                 self._sweep(ledger, lanes)
-                with self.courier.store.platform() as platform:
-                    platform.beat(self.owner)
                 if boottime() >= left_over_at:
                     left_over_at = boottime() + LEFT_OVER_SECONDS
                     self._complete_left_over()

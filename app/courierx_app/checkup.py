@@ -5,8 +5,16 @@ from __future__ import annotations
 import stat
 
 from courierx_app import secret_key
-from courierx_app.container import Chosen, chosen, default_transport, hooks_of, public_url_of
+from courierx_app.container import (
+    Chosen,
+    chosen,
+    default_transport,
+    hooks_of,
+    policy_of,
+    public_url_of,
+)
 from courierx_app.settings import Configuration
+from courierx_core import adoption
 from courierx_core.errors import CourierXError
 from courierx_core.plugins import STORES, TRANSPORTS
 from courierx_core.ports.driver import Problem, Runtime
@@ -72,6 +80,9 @@ def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
             found.append(
                 Problem("warning", "no_schema", "The database is empty.", "Run: courierx db upgrade")
             )
+        elif each.slot is STORES and (why := adoption.needed(driver, runtime, policy_of(configuration))):
+            text = f"Nothing is sent: {why}."
+            found.append(Problem("error", "needs_adoption", text, adoption.WAY_ON))
     except CourierXError as problem:
         found.append(Problem("error", problem.code, str(problem)))
     finally:

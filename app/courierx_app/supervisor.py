@@ -18,7 +18,7 @@ from courierx_app.container import opened
 from courierx_app.parent import VARIABLE
 from courierx_app.secret_key import FILE as KEY_FILE
 from courierx_app.settings import Configuration, refusals
-from courierx_core import access
+from courierx_core import access, adoption
 from courierx_core.errors import ConfigError
 
 log = logging.getLogger("courierx_app.supervisor")
@@ -47,6 +47,8 @@ def prepare(
     had_key = (configuration.folder / KEY_FILE).exists()
     try:
         with opened(configuration, migrate=True) as courier:
+            if why := adoption.check(courier):
+                say(f"Nothing is sent: {why}. {adoption.WAY_ON}")
             keys = access.list_keys(courier.store)
             if not dev and not any(key.revoked_at is None for key in keys):
                 _, text = access.create_key(courier.store, name="first")

@@ -9,7 +9,7 @@ import msgspec
 
 from courierx_core.audience.lists import check_lists
 from courierx_core.audience.model import Audience, MailingList
-from courierx_core.campaigns.model import Campaign, move
+from courierx_core.campaigns.model import Campaign, can, move
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import STATES, DeliveryState
 from courierx_core.errors import Conflict, CourierXError, FieldProblem, InvalidInput, RenderError
@@ -23,7 +23,7 @@ from courierx_core.senders import default_sender
 from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
 from courierx_core.templates.service import parts_of, sources
-from courierx_core.work import WorkItem
+from courierx_core.work import NEEDS_ADOPTION, WorkItem
 
 SNAPSHOT_CHUNK = 10_000
 """Subscribers a snapshot takes in one transaction: about 50 ms of work."""
@@ -242,15 +242,29 @@ def pause(
 
 
 def resume(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
-    """Go on where a pause stopped."""
+    """Go on where a pause stopped. Raises Conflict for one that waits for adoption: that is a question
+    about the whole database."""
     with courier.store.begin(tenant_id) as unit:
         campaign = unit.campaigns.get(campaign_id)
+        if campaign.pause_reason == NEEDS_ADOPTION:
+            raise Conflict(f"Campaign {campaign_id} needs adoption: `courierx adopt` lets everything go on.")
         resumed = move(campaign, "resume")
         unit.work.unhold(_message_id(campaign))
         saved = unit.campaigns.save(resumed, was=campaign.status)
     for topic in TOPICS:
         notify(courier, topic)
     return saved
+
+
+def release(unit: UnitOfWork, campaign: Campaign) -> None:
+    """Let go what of a campaign was held for adoption."""
+    if campaign.pause_reason == NEEDS_ADOPTION:
+        free = msgspec.structs.replace(campaign, pause_reason="")
+        unit.campaigns.save(move(free, "resume") if can(free.status, "resume") else free, was=campaign.status)
+    unit.work.unhold(campaign.id, topics=("schedule",))
+    if campaign.message_id is not None:
+        cancelled = campaign.status == "cancelled"
+        unit.work.unhold(campaign.message_id, topics=("snapshot",) if cancelled else ("snapshot", "send"))
 
 
 def cancel(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:

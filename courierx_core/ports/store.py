@@ -265,7 +265,13 @@ class Work(Protocol):
 
     def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
         """Resume: held items are ready again, or leased still where a lease is open (its owner gives it
-        back, or the sweep takes it)."""
+        back, or the sweep takes it). What is overdue is due now; why it was held is forgotten."""
+
+    def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
+        """Hold every ready and leased item of the tenant, noting why; return how many."""
+
+    def held_for(self, why: str) -> Sequence[tuple[Topic, int]]:
+        """Return topic and subject of what is held for this reason, each once."""
 
     def advance(
         self,
@@ -335,9 +341,9 @@ class UnitOfWork(Protocol):
 
 
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
-    """Who this database belongs to (LEDGER: adoption)."""
+    """Who this database belongs to (LEDGER: adoption); all blank where nobody has claimed it yet."""
 
-    id: str
+    id: str = ""
     environment: str = ""
     public_url: str = ""
     heartbeat_at: datetime | None = None
@@ -362,14 +368,19 @@ class PlatformUnit(Protocol):
         `provider_id` there."""
 
     def installation(self) -> Installation:
-        """Return the install's row, made with a fresh id when there is none."""
+        """Return the install's row."""
 
-    def save_installation(self, installation: Installation) -> None: ...
+    def save_installation(self, installation: Installation) -> None:
+        """Write it, with a heartbeat now by the database's clock."""
+
     def beat(self, owner: str) -> None:
-        """Note that a worker is alive, now by the database's clock; also the install's heartbeat."""
+        """Note that a worker is alive, now by the database's clock."""
 
     def workers(self) -> int:
         """Count the owners with a live lease or a heartbeat in the last minute."""
+
+    def tenants_with_work(self, topics: Sequence[Topic], *, held_for: str = "") -> Sequence[int]:
+        """Return the tenants with ready or leased items of these topics, or with items held for a reason."""
 
 
 class Store(Driver[C]):
@@ -382,7 +393,7 @@ class Store(Driver[C]):
         anything."""
 
     @abstractmethod
-    def platform(self) -> AbstractContextManager[PlatformUnit]:
+    def platform(self, *, write: bool = True) -> AbstractContextManager[PlatformUnit]:
         """Open a transaction for what comes before or above a tenant; ends like `begin`."""
 
     @abstractmethod

@@ -12,7 +12,7 @@ from courierx_core.audience.model import MailingList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.ports.driver import utcnow
-from courierx_core.ports.store import Store
+from courierx_core.ports.store import Installation, Store
 from courierx_core.suppression import Suppression
 from courierx_core.templates.model import Template
 from courierx_core.tenants import Tenant
@@ -131,11 +131,14 @@ class PlatformContract:
 
     def test_the_installation_is_one_and_has_a_heartbeat(self, store: Store[Any]) -> None:
         with store.platform() as platform:
+            assert platform.installation() == Installation()
+            platform.save_installation(Installation(environment="development"))
+        with store.platform(write=False) as platform:
             made = platform.installation()
             assert len(made.id) >= 16
+            assert made.environment == "development"
             assert made.heartbeat_at is not None
         with store.platform() as platform:
-            assert platform.installation().id == made.id
             platform.save_installation(
                 msgspec.structs.replace(made, id="other", environment="staging", public_url="https://x")
             )
@@ -146,9 +149,22 @@ class PlatformContract:
 
     def test_workers_are_counted_while_they_beat(self, store: Store[Any]) -> None:
         with store.platform() as platform:
-            platform.installation()
             assert platform.workers() == 0
             for owner in ("a", "b", "a"):
                 platform.beat(owner)
         with store.platform() as platform:
             assert platform.workers() == 2
+
+    def test_tenants_with_work_are_told_whatever_tenant_they_are(self, store: Store[Any]) -> None:
+        busy, other, idle = add_tenant(store, "busy"), add_tenant(store, "other"), add_tenant(store, "idle")
+        for tenant in (busy, other):
+            with store.begin(tenant) as unit:
+                unit.work.add(WorkItem(tenant_id=tenant, stream="broadcast", topic="schedule", subject_id=1))
+        with store.begin(other) as unit:
+            unit.work.hold_all("why", topics=("schedule",))
+        with store.platform(write=False) as platform:
+            assert platform.tenants_with_work(("send", "schedule")) == [busy]
+            assert platform.tenants_with_work(("send",)) == []
+            assert platform.tenants_with_work(("schedule",), held_for="why") == [other]
+            assert platform.tenants_with_work(("schedule",), held_for="because") == []
+            assert idle not in platform.tenants_with_work(("schedule",))

@@ -123,3 +123,25 @@ class WorkContract:
             assert len(ledger.claim("x", limit=9, lease_seconds=60, topics=("send",), subject_id=7)) == 1
         finally:
             ledger.close()
+
+    def test_a_hold_of_everything_says_why_until_it_is_let_go(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        past, later = (utcnow().replace(microsecond=0) + timedelta(hours=each) for each in (-1, 1))
+        with store.begin(tenant) as unit:
+            due = unit.work.add(an_item(tenant, due_at=past))
+            future = unit.work.add(an_item(tenant, topic="schedule", subject_id=8, due_at=later))
+            spared = unit.work.add(an_item(tenant, topic="import"))
+            unit.work.add(an_item(tenant, subject_id=9))
+            unit.work.hold(9)
+            assert unit.work.hold_all("why", topics=("snapshot", "schedule")) == 2
+            assert unit.work.hold_all("why", topics=("snapshot", "schedule")) == 0
+            assert unit.work.get(spared.id).state == "ready"
+            assert sorted(unit.work.held_for("why")) == [("schedule", 8), ("snapshot", 7)]
+            unit.work.unhold(7)
+            unit.work.unhold(8, topics=("schedule",))
+            assert unit.work.held_for("why") == []
+            back = unit.work.get(due.id)
+            assert (back.state, back.error) == ("ready", "")
+            assert back.due_at is not None
+            assert back.due_at > past, "what is overdue is due from now on"
+            assert unit.work.get(future.id).due_at == later

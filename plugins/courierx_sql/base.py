@@ -55,8 +55,8 @@ class SqlStore(Store[C]):
     def begin(self, tenant_id: int, *, write: bool = True) -> AbstractContextManager[UnitOfWork]:
         return self._begin(tenant_id, write)
 
-    def platform(self) -> AbstractContextManager[PlatformUnit]:
-        return self._platform()
+    def platform(self, *, write: bool = True) -> AbstractContextManager[PlatformUnit]:
+        return self._platform(write)
 
     @contextmanager
     def _begin(self, tenant_id: int, write: bool) -> Iterator[UnitOfWork]:
@@ -68,8 +68,9 @@ class SqlStore(Store[C]):
             yield SqlUnit(connection, tenant_id, self.sets)
 
     @contextmanager
-    def _platform(self) -> Iterator[PlatformUnit]:
-        with self._transaction({guard.TENANT: guard.PLATFORM, WRITE: True}) as connection:
+    def _platform(self, write: bool) -> Iterator[PlatformUnit]:
+        kind = {} if write else self.reading
+        with self._transaction({guard.TENANT: guard.PLATFORM, WRITE: write, **kind}) as connection:
             self.sets.bind_platform(connection)
             yield SqlPlatformUnit(connection, self.sets)
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Connection
 
 from courierx_core.ports import store
 from courierx_core.tenants import Tenant
+from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
 from courierx_sql.rows import installation, tenants
 from courierx_sql.rows.audit import AuditRows
@@ -79,3 +82,6 @@ class SqlPlatformUnit:
 
     def workers(self) -> int:
         return installation.workers(self._connection)
+
+    def tenants_with_work(self, topics: Sequence[Topic], *, held_for: str = "") -> Sequence[int]:
+        return installation.tenants_with_work(self._connection, topics, held_for)

@@ -31,7 +31,8 @@ def test_health_needs_no_key(api: Callable[..., Client], path: str, method: str)
 def test_ready_names_store_queue_and_transports(api: Callable[..., Client]) -> None:
     answer = api().get("/health/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ok", "store": "ok", "queue": "ok", "transports": {"mock": "ok"}}
+    parts = {"store": "ok", "adoption": "ok", "queue": "ok", "transports": {"mock": "ok"}}
+    assert answer.json() == {"status": "ok", **parts}
 
 
 def test_without_the_store_it_is_not_ready(

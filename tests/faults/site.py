@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -192,12 +193,20 @@ class Site:
     def rows(self, statement: str) -> list[tuple[Any, ...]]:
         """Read the database directly."""
         if self.store == "sqlite":
-            import sqlite3
-
             with closing(sqlite3.connect(self._address, timeout=30)) as connection:
                 return connection.execute(statement).fetchall()
         with psycopg.connect(self._address, autocommit=True) as connection:
             return connection.execute(statement.encode()).fetchall()
+
+    @contextmanager
+    def changing(self) -> Iterator[Callable[[str], object]]:
+        """Change the database directly, as nobody but a fault does."""
+        if self.store == "sqlite":
+            with closing(sqlite3.connect(self._address, timeout=30)) as file, file:
+                yield file.execute
+        else:
+            with psycopg.connect(self._address) as connection:
+                yield lambda statement: connection.execute(statement.encode())
 
     def items(self) -> list[tuple[Any, ...]]:
         """Show the send and snapshot items that are not done."""

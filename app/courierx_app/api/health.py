@@ -9,6 +9,7 @@ from litestar import Controller, HttpMethod, Response, route
 
 from courierx_app.api.given import TheCourier
 from courierx_app.api.scopes import PUBLIC
+from courierx_core import adoption
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError
 
@@ -29,12 +30,13 @@ class HealthController(Controller):
     @route("/ready", http_method=_LOOK, sync_to_thread=True)
     def ready(self, courier: TheCourier) -> Response[dict[str, Any]]:
         """Say whether the store, the queue and the transports are there: 200 `degraded` without the
-        queue or a transport, 503 without the store."""
+        queue or a transport, or while the database waits for `courierx adopt`; 503 without the store."""
         store, queue = _store(courier), _works(courier.queue)
         transports = {name: _works(each) for name, each in sorted(courier.transports.items())}
-        well = queue == "ok" and all(each == "ok" for each in transports.values())
+        adopted = _adoption(courier) if store == "ok" else "unknown"
+        well = queue == adopted == "ok" and all(each == "ok" for each in transports.values())
         word = "unavailable" if store != "ok" else "ok" if well else "degraded"
-        body = {"status": word, "store": store, "queue": queue, "transports": transports}
+        body = {"status": word, "store": store, "adoption": adopted, "queue": queue, "transports": transports}
         return Response(body, status_code=200 if store == "ok" else 503)
 
 
@@ -44,6 +46,15 @@ def _store(courier: Courier) -> str:
     except CourierXError as problem:
         log.warning("not ready: %s", problem)
         return "away"
+
+
+def _adoption(courier: Courier) -> str:
+    try:
+        why = adoption.needed(courier.store, courier.runtime, courier.policy)
+    except CourierXError as problem:
+        log.warning("not ready: %s", problem)
+        return "unknown"
+    return "needed" if why else "ok"
 
 
 def _works(driver: Any) -> str:

@@ -60,6 +60,8 @@ def send(
     from courierx_app.mailing import Mailing, prepare
     from courierx_app.sending import send_until_done
     from courierx_app.settings import read
+    from courierx_core import adoption
+    from courierx_core.errors import Conflict
 
     mailing = Mailing(
         csv=csv_file,
@@ -78,6 +80,8 @@ def send(
         environ["COURIERX_PUBLIC_URL"] = public_url
     progress = Progress(quiet=as_json)
     with opened(read(Path.cwd(), environ), migrate=True) as courier:
+        if why := adoption.check(courier):
+            raise Conflict(f"{why}. {adoption.WAY_ON} Then run this command again.")
         prepared = prepare(courier, mailing, progress.rows)
         progress.done()
         if not as_json:
@@ -128,13 +132,17 @@ def _preview(prepared: Prepared) -> None:
 
 
 def _report(report: Report, as_json: bool) -> None:
+    from courierx_core.work import NEEDS_ADOPTION
+
     if as_json:
         emit(report)
     else:
         click.echo(f"Campaign {report.campaign_id} is {report.status}: {states(report.states)}.")
         if report.pause_reason:
             click.echo(f"It is paused: {report.pause_reason}")
-            click.echo(f"When that is mended: courierx campaigns resume {report.campaign_id}")
+            resume = f"campaigns resume {report.campaign_id}"
+            way = "adopt" if report.pause_reason == NEEDS_ADOPTION else resume
+            click.echo(f"When that is mended: courierx {way}")
         for reason in report.reasons:
             click.echo(f"  {reason.count:,} {reason.state}: {reason.reason or reason.example}")
     if report.status != "completed" or report.states.get("uncertain"):

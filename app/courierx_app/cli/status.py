@@ -12,8 +12,11 @@ from courierx_app.cli.output import emit, json_option, states, table
 @json_option
 def status(as_json: bool) -> None:
     """Show what is running and what is on its way."""
+    from courierx_core import adoption
+
     campaigns = []
     with courier() as made:
+        adopt = adoption.needed(made.store, made.runtime, made.policy)
         with made.store.platform() as platform:
             workers = platform.workers()
             tenants = list(platform.tenants.list(limit=1000))
@@ -31,6 +34,7 @@ def status(as_json: bool) -> None:
             "transports": transports,
             "default_transport": made.policy.default_transport,
             "workers": workers,
+            "needs_adoption": adopt,
             "tenants": len(tenants),
             "campaigns": [
                 {
@@ -50,9 +54,11 @@ def status(as_json: bool) -> None:
     click.echo(f"Workers: {workers}. Tenants: {len(tenants)}. Transports: {', '.join(transports) or 'none'}.")
     if campaigns:
         rows = [
-            (each.id, tenant.name, each.name, each.status, states(counts))
+            (each.id, tenant.name, each.name, each.status, states(counts), each.pause_reason)
             for tenant, each, counts in campaigns
         ]
-        table(("ID", "TENANT", "CAMPAIGN", "STATUS", "DELIVERIES"), rows)
-    if not workers and any(each.status in ("preparing", "sending") for _, each, _ in campaigns):
+        table(("ID", "TENANT", "CAMPAIGN", "STATUS", "DELIVERIES", "WHY"), rows)
+    if adopt:
+        click.echo(f"Nothing is sent: {adopt}. {adoption.WAY_ON}", err=True)
+    elif not workers and any(each.status in ("preparing", "sending") for _, each, _ in campaigns):
         click.echo("Nobody sends: start `courierx worker` or `courierx serve`.", err=True)

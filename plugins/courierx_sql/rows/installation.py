@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, func, select, union, update
+from sqlalchemy import Connection, and_, func, select, union, update
 
 from courierx_core.ports.store import Installation
+from courierx_core.work import Topic
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
 from courierx_sql.guard import ABOVE_TENANTS
@@ -17,13 +19,10 @@ ALIVE_SECONDS = 60
 
 
 def read(connection: Connection) -> Installation:
-    """Return the one row, made with a fresh id when there is none."""
-    statement = select(installation, now().label("present"))
-    row = connection.execute(statement).first()
+    """Return the one row."""
+    row = connection.execute(select(installation, now().label("present"))).first()
     if row is None:
-        values = {"id": secrets.token_hex(16), "environment": "", "public_url": "", "heartbeat_at": now()}
-        connection.execute(insert_into(connection, installation).values(**values))
-        row = connection.execute(statement).one()
+        return Installation()
     return Installation(
         id=row.id,
         environment=row.environment,
@@ -34,22 +33,30 @@ def read(connection: Connection) -> Installation:
 
 
 def save(connection: Connection, value: Installation) -> None:
-    """Write the row and note a heartbeat now."""
-    read(connection)
-    connection.execute(
-        update(installation).values(
-            id=value.id, environment=value.environment, public_url=value.public_url, heartbeat_at=now()
-        )
-    )
+    """Write the row, with a fresh id if it has none, and note a heartbeat now."""
+    values = {"environment": value.environment, "public_url": value.public_url, "heartbeat_at": now()}
+    found = connection.execute(update(installation).values(id=value.id or installation.c.id, **values))
+    if not found.rowcount:
+        fresh = value.id or secrets.token_hex(16)
+        connection.execute(insert_into(connection, installation).values(id=fresh, **values))
 
 
 def beat(connection: Connection, owner: str) -> None:
-    """Note that a worker is alive, and with it the install."""
+    """Note that a worker is alive."""
     statement = insert_into(connection, known).values(owner=owner, started_at=now(), heartbeat_at=now())
     connection.execute(
         statement.on_conflict_do_update(index_elements=["owner"], set_={"heartbeat_at": now()})
     )
-    connection.execute(update(installation).values(heartbeat_at=now()))
+
+
+def tenants_with_work(connection: Connection, topics: Sequence[Topic], held_for: str) -> list[int]:
+    """Return the tenants with ready or leased items, or with items held for a reason."""
+    moving = work.c.state.in_(("ready", "leased"))
+    held = and_(work.c.state == "held", work.c.error == held_for)
+    wanted = work.c.topic.in_(topics), held if held_for else moving
+    statement = select(work.c.tenant_id).distinct().where(*wanted)
+    rows = connection.execute(statement.order_by(work.c.tenant_id).execution_options(**ABOVE_TENANTS))
+    return list(rows.scalars())
 
 
 def workers(connection: Connection) -> int:

@@ -15,6 +15,7 @@ from courierx_sql.tables import work
 
 _GIVEN_BACK: dict[str, Any] = {"owner": "", "lease_until": None}
 _AGAIN = case((work.c.lease_until.is_(None), "ready"), else_="leased")
+_OPEN = ("ready", "leased")
 
 
 class WorkRows(Slice[WorkItem]):
@@ -29,15 +30,25 @@ class WorkRows(Slice[WorkItem]):
         return added
 
     def hold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
-        states = ("ready", "leased")
         # A window or a snapshot under way may be adding items of its own, which a statement that waits for
         # its lock does not see; the next one does.
-        locks = self._tenant.select(work, work.c.id).where(*_of(subject_id, topics), work.c.state.in_(states))
+        locks = self._tenant.select(work, work.c.id).where(*_of(subject_id, topics), work.c.state.in_(_OPEN))
         self._tenant.execute(locks.order_by(work.c.id).with_for_update()).all()
-        return self._move(subject_id, topics, states, {"state": "held"})
+        return self._move(subject_id, topics, _OPEN, {"state": "held"})
 
     def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
-        return self._move(subject_id, topics, ("held",), {"state": _AGAIN})
+        due = case((work.c.due_at < now(), now()), else_=work.c.due_at)
+        return self._move(subject_id, topics, ("held",), {"state": _AGAIN, "error": "", "due_at": due})
+
+    def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
+        statement = self._tenant.update(work).where(work.c.topic.in_(topics), work.c.state.in_(_OPEN))
+        return self._tenant.execute(statement.values(state="held", error=why)).rowcount
+
+    def held_for(self, why: str) -> Sequence[tuple[Topic, int]]:
+        statement = self._tenant.select(work, work.c.topic, work.c.subject_id).where(
+            work.c.state == "held", work.c.error == why
+        )
+        return [(row.topic, row.subject_id) for row in self._tenant.execute(statement.distinct())]
 
     def advance(
         self,
