@@ -18,7 +18,8 @@ from courierx_core.ports.driver import utcnow
 from courierx_core.scopes import PLATFORM, SCOPES, allowed
 
 if TYPE_CHECKING:
-    from courierx_core.ports.store import Keys, Store
+    from courierx_core.ports.platform import Keys
+    from courierx_core.ports.store import Store
 
 OVERLAP_SECONDS = 24 * 3600
 """How long a rotated key goes on working, unless told otherwise."""

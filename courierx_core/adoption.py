@@ -23,7 +23,8 @@ from courierx_core.messages.service import complete_message
 from courierx_core.notify import TOPICS as NOTIFIED
 from courierx_core.notify import notify
 from courierx_core.ports.driver import Runtime
-from courierx_core.ports.store import Installation, PlatformUnit, Store, UnitOfWork
+from courierx_core.ports.platform import Installation, PlatformUnit
+from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.work import NEEDS_ADOPTION, Topic
 
 TOPICS: tuple[Topic, ...] = ("snapshot", "send", "schedule")

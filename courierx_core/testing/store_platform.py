@@ -12,7 +12,8 @@ from courierx_core.audience.model import MailingList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.ports.driver import utcnow
-from courierx_core.ports.store import Installation, Store
+from courierx_core.ports.platform import Installation
+from courierx_core.ports.store import Store
 from courierx_core.suppression import Suppression
 from courierx_core.templates.model import Template
 from courierx_core.tenants import Tenant

@@ -13,7 +13,8 @@ from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, Time
 
 from courierx_core.errors import StoreError
 from courierx_core.ports.driver import C, Runtime
-from courierx_core.ports.store import PlatformUnit, Store, UnitOfWork
+from courierx_core.ports.platform import PlatformUnit
+from courierx_core.ports.store import Store, UnitOfWork
 from courierx_sql import guard
 from courierx_sql.sets import Sets
 from courierx_sql.unit import SqlPlatformUnit, SqlUnit

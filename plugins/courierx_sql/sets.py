@@ -31,7 +31,7 @@ class Sets(Protocol):
     def delivery_of(
         self, connection: Connection, transport: str, provider_id: str, recipient: str
     ) -> tuple[int, int] | None:
-        """See `ports.store.PlatformUnit.delivery_of`."""
+        """See `ports.platform.PlatformUnit.delivery_of`."""
 
     def reserve(self, connection: Connection, name: str, n: int) -> int:
         """Return the first of `n` contiguous fresh ids of a table."""

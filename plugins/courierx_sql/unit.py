@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import store
+from courierx_core.ports import platform, store
 from courierx_core.tenants import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -42,7 +42,7 @@ class SqlUnit:
         self.deliveries: store.Deliveries = DeliveryRows(rows)
         self.events: store.Events = EventRows(rows)
         self.work: store.Work = WorkRows(rows)
-        self.keys: store.Keys = KeyRows(rows)
+        self.keys: platform.Keys = KeyRows(rows)
         self.audit: store.Audit = AuditRows(rows)
         self.idempotency: store.Idempotency = IdempotencyRows(rows)
         self.secrets: store.Secrets = SecretRows(rows)
@@ -57,13 +57,13 @@ class SqlUnit:
 
 
 class SqlPlatformUnit:
-    """`ports.store.PlatformUnit`; adding to it is a decision about tenancy, and a test pins it."""
+    """`ports.platform.PlatformUnit`; adding to it is a decision about tenancy, and a test pins it."""
 
     def __init__(self, connection: Connection, sets: Sets) -> None:
         self._connection = connection
         self._sets = sets
-        self.tenants: store.Tenants = tenants.TenantRows(connection, sets)
-        self.keys: store.Keys = PlatformKeyRows(connection, sets)
+        self.tenants: platform.Tenants = tenants.TenantRows(connection, sets)
+        self.keys: platform.Keys = PlatformKeyRows(connection, sets)
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         return tenants.owner_of(self._connection, self._sets, table, object_id)
@@ -71,10 +71,10 @@ class SqlPlatformUnit:
     def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
         return self._sets.delivery_of(self._connection, transport, provider_id, recipient)
 
-    def installation(self) -> store.Installation:
+    def installation(self) -> platform.Installation:
         return installation.read(self._connection)
 
-    def save_installation(self, installation_: store.Installation) -> None:
+    def save_installation(self, installation_: platform.Installation) -> None:
         installation.save(self._connection, installation_)
 
     def beat(self, owner: str) -> None:

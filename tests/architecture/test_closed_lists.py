@@ -7,7 +7,8 @@ from typing import get_args, get_type_hints
 from courierx_core.delivery.model import STATES, DeliveryState
 from courierx_core.plugins import SLOTS
 from courierx_core.ports.ledger import Ledger
-from courierx_core.ports.store import PlatformUnit, Store, UnitOfWork
+from courierx_core.ports.platform import PlatformUnit
+from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.work import Topic
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, func, select, union, update
 
-from courierx_core.ports.store import Installation
+from courierx_core.ports.platform import Installation
 from courierx_core.work import Topic
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now

@@ -1,0 +1,79 @@
+"""What comes before or above a tenant: a closed list, pinned by a test; controllers never see it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from courierx_core.access import ApiKey
+from courierx_core.tenants import Tenant
+from courierx_core.work import Topic
+
+
+class Tenants(Protocol):
+    def add(self, tenant: Tenant) -> Tenant:
+        """Raises Conflict on a duplicate name (compared without case)."""
+
+    def get(self, tenant_id: int) -> Tenant: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Tenant]: ...
+    def save(self, tenant: Tenant) -> Tenant: ...
+    def remove(self, tenant_id: int) -> None:
+        """Delete the tenant and every row it owns. Raises Conflict while it has open work."""
+
+
+class Keys(Protocol):
+    def add(self, key: ApiKey) -> ApiKey: ...
+    def get(self, key_id: int) -> ApiKey: ...
+    def list(self) -> Sequence[ApiKey]: ...
+    def revoke(self, key_id: int) -> ApiKey: ...
+    def expire(self, key_id: int, at: datetime) -> ApiKey:
+        """Let the key end at a time."""
+
+    def touch(self, key_id: int) -> None:
+        """Note that the key was used now."""
+
+
+class Installation(msgspec.Struct, frozen=True, kw_only=True):
+    """Who this database belongs to (LEDGER: adoption); all blank where nobody has claimed it yet."""
+
+    id: str = ""
+    environment: str = ""
+    public_url: str = ""
+    heartbeat_at: datetime | None = None
+    """The last heartbeat, by the database's clock."""
+    age_seconds: float = 0.0
+    """Seconds since it."""
+
+
+class PlatformUnit(Protocol):
+    """One transaction above tenants: a closed list, pinned by a test; controllers never see it."""
+
+    tenants: Tenants
+    keys: Keys
+    """Platform keys to add; any tenant's key to authenticate."""
+
+    def owner_of(self, table: str, object_id: int) -> int | None:
+        """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,
+        `suppressions`, `templates` or `lists`; None when there is none."""
+
+    def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
+        """Return (tenant id, delivery id) of what went to `recipient` over `transport` and was given
+        `provider_id` there."""
+
+    def installation(self) -> Installation:
+        """Return the install's row."""
+
+    def save_installation(self, installation: Installation) -> None:
+        """Write it, with a heartbeat now by the database's clock."""
+
+    def beat(self, owner: str) -> None:
+        """Note that a worker is alive, now by the database's clock."""
+
+    def workers(self) -> int:
+        """Count the owners with a live lease or a heartbeat in the last minute."""
+
+    def tenants_with_work(self, topics: Sequence[Topic], *, held_for: str = "") -> Sequence[int]:
+        """Return the tenants with ready or leased items of these topics, or with items held for a reason."""
