@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import msgspec
 
 from courierx_core.delivery.model import DeliveryState, evidence
+from courierx_core.mail.bounce_class import BounceClass as BounceClass
 
 FeedbackKind: TypeAlias = Literal[
     "accepted",  # the provider has it: what settles an uncertain delivery first
@@ -22,7 +23,6 @@ FeedbackKind: TypeAlias = Literal[
     "unsubscribed",
     "other",
 ]
-BounceClass: TypeAlias = Literal["hard", "soft", "policy", "sender"]
 
 PROVES: Mapping[FeedbackKind, DeliveryState] = {
     "accepted": "accepted", "deferred": "accepted", "delivered": "delivered", "bounced": "bounced",

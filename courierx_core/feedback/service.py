@@ -17,8 +17,9 @@ import msgspec
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import Delivery
 from courierx_core.errors import InvalidInput, NotFound
-from courierx_core.feedback.model import ARRIVALS, SOFT_PAUSE, BounceClass, Event, after, gave_up
+from courierx_core.feedback.model import ARRIVALS, SOFT_PAUSE, Event, after, gave_up
 from courierx_core.mail.address import split_address
+from courierx_core.mail.bounce_class import classify
 from courierx_core.mail.status import parse_status
 from courierx_core.mail.token import BadToken
 from courierx_core.ports.feedback import Feedback
@@ -135,15 +136,6 @@ def match_kept(courier: Courier) -> int:
     return len(found)
 
 
-def bounce_class(status: str) -> BounceClass:
-    """Class a bounce by nothing but its enhanced status code (RFC 3463), where its source did not."""
-    if status in ("5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.4.4"):
-        return "hard"
-    if status in ("5.1.7", "5.1.8", "5.7.8", "5.7.9"):
-        return "sender"
-    return "policy" if status.startswith(("5.5.", "5.6.", "5.7.")) else "soft"
-
-
 def address_of(text: str) -> str:
     """Return the address in `Name <a@b>` or `a@b` as we store addresses; a text that is none as it came."""
     try:
@@ -156,7 +148,7 @@ def _event(delivery: Delivery, source: str, feedback: Feedback) -> Event:
     status = parse_status(feedback.status) or parse_status(feedback.reply)
     bounce = feedback.bounce
     if feedback.kind == "bounced" and bounce is None:
-        bounce = bounce_class(status)
+        bounce = classify(status, feedback.reply)
     return Event(
         tenant_id=delivery.tenant_id,
         at=feedback.at,

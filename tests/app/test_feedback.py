@@ -15,7 +15,8 @@ from litestar.testing import TestClient
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import Delivery
 from courierx_core.feedback.model import Event, after, gave_up
-from courierx_core.feedback.service import KEPT_FOR, RAW_MAX, bounce_class, match_kept, receive
+from courierx_core.feedback.service import KEPT_FOR, RAW_MAX, match_kept, receive
+from courierx_core.mail.bounce_class import classify
 from courierx_core.mail.token import TokenKeys
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.ledger import ItemMove, Outcome
@@ -203,7 +204,7 @@ def test_a_late_delivered_never_undoes_a_bounce() -> None:
 
 
 def test_codes_alone_class_a_bounce() -> None:
-    classes = {each: bounce_class(each) for each in ("5.1.1", "5.7.8", "5.7.1", "4.2.2", "5.2.2", "")}
+    classes = {each: classify(each, "") for each in ("5.1.1", "5.7.8", "5.7.1", "4.2.2", "5.2.2", "")}
     assert list(classes.values()) == ["hard", "sender", "policy", "soft", "soft", "soft"]
 
 
