@@ -10,10 +10,17 @@ from courierx_core.ports.driver import C, Driver
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """`count` per `seconds`, both whole and at least 1; bursts up to one second's worth (at least 1)."""
+    """`count` per `seconds`, both whole and at least 1; at most `burst` at once, 0 for one second's worth
+    (at least 1)."""
 
     count: int
     seconds: int = 1
+    burst: int = 0
+
+    @property
+    def at_once(self) -> int:
+        """How many an idle key may take."""
+        return self.burst or max(1, self.count // self.seconds)
 
 
 class Grant(msgspec.Struct, frozen=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from abc import ABC, abstractmethod
 from itertools import count
@@ -16,7 +15,7 @@ from courierx_core.ports.limiter import Limiter, Rate
 
 _keys = count(1)
 
-rates = st.builds(Rate, st.integers(1, 5000), st.integers(1, 90))
+rates = st.builds(Rate, st.integers(1, 5000), st.integers(1, 90), st.sampled_from([0, 1, 7, 400]))
 steps = st.lists(st.tuples(st.floats(0.0, 30.0), st.integers(1, 1000)), min_size=1, max_size=30)
 
 
@@ -58,7 +57,7 @@ class LimiterContract(ABC):
             total = 0
             for end, granted in taken[first:]:
                 total += granted
-                assert total <= burst_of(rate) + rate.count * (end - start) / rate.seconds + 1e-3
+                assert total <= rate.at_once + rate.count * (end - start) / rate.seconds + 1e-3
 
     @given(rate=rates, steps=steps)
     def test_a_refusal_costs_nothing(self, rate: Rate, steps: list[tuple[float, int]]) -> None:
@@ -78,8 +77,8 @@ class LimiterContract(ABC):
     def test_retry_after_is_when_the_next_is_granted(self, rate: Rate) -> None:
         clock = self.clock()
         limiter, key = self.limiter(clock), fresh_key()
-        grant = limiter.take(key, burst_of(rate) + 1, rate)
-        assert grant.granted == burst_of(rate)
+        grant = limiter.take(key, rate.at_once + 1, rate)
+        assert grant.granted == rate.at_once
         assert 0 < grant.retry_after <= rate.seconds / rate.count + 1e-6
         clock.advance(grant.retry_after + 1e-6)
         assert limiter.take(key, 1, rate).granted == 1
@@ -89,8 +88,17 @@ class LimiterContract(ABC):
         clock = self.clock()
         limiter, key = self.limiter(clock), fresh_key()
         for _ in range(3):
-            assert limiter.take(key, 10_000, rate).granted == burst_of(rate)
-            clock.advance(rate.seconds * (burst_of(rate) / rate.count) + 0.001)
+            assert limiter.take(key, 10_000, rate).granted == rate.at_once
+            clock.advance(rate.seconds * (rate.at_once / rate.count) + 0.001)
+
+    def test_a_burst_of_its_own(self) -> None:
+        """So many a minute, and all of them at once if nobody asked before."""
+        clock = self.clock()
+        limiter, key, rate = self.limiter(clock), fresh_key(), Rate(6, 6, burst=6)
+        assert [limiter.take(key, 1, rate).granted for _ in range(7)] == [1] * 6 + [0]
+        assert 0 < limiter.take(key, 1, rate).retry_after <= 1
+        clock.advance(1.001)
+        assert [limiter.take(key, 1, rate).granted for _ in range(2)] == [1, 0]
 
     def test_keys_do_not_share(self) -> None:
         limiter, rate = self.limiter(self.clock()), Rate(10)
@@ -130,10 +138,6 @@ class LimiterContract(ABC):
     def slack_per_second(self) -> int:
         """Seconds that the clock may move while threads run; 0 for a clock that stands still."""
         return 0
-
-
-def burst_of(rate: Rate) -> int:
-    return max(1, math.floor(rate.count / rate.seconds))
 
 
 def fresh_key() -> str:

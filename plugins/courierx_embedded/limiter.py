@@ -43,13 +43,12 @@ class LocalLimiter(Limiter[LocalLimiterConfig]):
     def take(self, key: str, want: int, rate: Rate) -> Grant:
         if want < 1:
             raise ValueError(f"want is {want}; it takes 1 or more")
-        burst = max(1, rate.count // rate.seconds)
         cost = rate.seconds * NANOSECONDS
         with self._lock:
             now = int(self.runtime.monotonic() * NANOSECONDS) * rate.count
             level = self._level(key, rate.count, now)
             paid_at = max(level.paid_at, now)
-            room = burst * cost - (paid_at - now)
+            room = rate.at_once * cost - (paid_at - now)
             granted = min(want, max(0, room // cost))
             if granted:
                 level.paid_at = paid_at + granted * cost
