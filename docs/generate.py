@@ -24,7 +24,18 @@ from courierx_core.entry_points import entry_points, origin
 from courierx_core.ports.driver import Secret
 
 FOLDER = Path(__file__).parent / "reference"
-PORTS = ("driver", "transport", "feedback", "queue", "limiter", "resolver", "store", "platform", "ledger")
+PORTS = (
+    "driver",
+    "transport",
+    "feedback",
+    "queue",
+    "limiter",
+    "resolver",
+    "store",
+    "people",
+    "platform",
+    "ledger",
+)
 HOOK_SPECS = ("courierx_core.hookspecs", "courierx_app.hookspecs")
 
 

@@ -7,106 +7,27 @@ Every method works inside the unit's transaction. Ids that are not the tenant's 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NewType, Protocol
 
 import msgspec
 
-from courierx_core.audience.model import (
-    Audience,
-    ImportCounts,
-    MailingList,
-    NewSubscriber,
-    Subscriber,
-    SubscriberStatus,
-)
+from courierx_core.audience.model import Audience
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.model import Delivery, DeliveryState
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
 from courierx_core.ports.ledger import Ledger
+from courierx_core.ports.people import Lists, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
-from courierx_core.suppression import Suppression
 from courierx_core.templates.model import Template
 from courierx_core.tenants import Tenant
 from courierx_core.work import Topic, WorkItem
 
 TenantId = NewType("TenantId", int)
-
-
-class Subscribers(Protocol):
-    def add(self, subscriber: Subscriber) -> Subscriber:
-        """Raises Conflict when the tenant has that address."""
-
-    def get(self, subscriber_id: int) -> Subscriber: ...
-    def by_email(self, email: str) -> Subscriber | None: ...
-    def list(
-        self,
-        *,
-        before: int | None = None,
-        limit: int = 100,
-        status: SubscriberStatus | None = None,
-        list_id: int | None = None,
-        q: str = "",
-    ) -> Sequence[Subscriber]:
-        """`list_id` keeps those subscribed to the list; `q` those whose address or a name holds the text,
-        ASCII letters without case."""
-
-    def known(self, subscriber_ids: Iterable[int]) -> Set[int]:
-        """Return those of the ids that are people of this tenant."""
-
-    def save(self, subscriber: Subscriber) -> Subscriber: ...
-    def remove(self, subscriber_id: int) -> None: ...
-    def count(self, audience: Audience) -> int:
-        """Count the people an audience reaches now, suppressed ones included."""
-
-    def import_rows(
-        self, rows: Sequence[NewSubscriber], *, update: bool = False, list_id: int | None = None
-    ) -> ImportCounts:
-        """Insert a batch as a set. A known address is skipped, or with `update` gets the row's names and
-        attributes merged in; its status never changes. An address on the suppression list goes in but
-        stays suppressed. With `list_id` those new to the list are subscribed; who left it stays off."""
-
-
-class Lists(Protocol):
-    def add(self, mailing_list: MailingList) -> MailingList: ...
-    def get(self, list_id: int) -> MailingList: ...
-    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MailingList]: ...
-    def save(self, mailing_list: MailingList) -> MailingList:
-        """Raises Conflict when another list has the name."""
-
-    def remove(self, list_id: int) -> None: ...
-    def sizes(self, list_ids: Sequence[int]) -> Mapping[int, int]:
-        """Count who is subscribed to each list; an empty one is left out."""
-
-    def subscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
-        """Put people on a list; who unsubscribed from it stays off. Returns how many were added."""
-
-    def subscribe_from(self, list_id: int, message_id: int, states: Sequence[DeliveryState]) -> int:
-        """Put the subscribers whose delivery of a message is in one of `states` on a list, as a set."""
-
-    def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int: ...
-
-
-class Suppressions(Protocol):
-    def add(self, suppression: Suppression) -> Suppression:
-        """Raises Conflict when the tenant has that address."""
-
-    def add_many(self, suppressions: Sequence[Suppression]) -> int:
-        """Add as a set, skipping known ones; return how many were new."""
-
-    def strengthen(self, suppression: Suppression) -> None:
-        """Add it, or let it take the place of a weaker one: one that expires, or an unsubscribe (which
-        leaves transactional mail alone) when the new one does neither. A stronger one stays."""
-
-    def get(self, suppression_id: int) -> Suppression: ...
-    def list(
-        self, *, before: int | None = None, limit: int = 100, address: str | None = None
-    ) -> Sequence[Suppression]: ...
-    def remove(self, suppression_id: int) -> None: ...
 
 
 class Templates(Protocol):

@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from courierx_sql.tables import Utc
+from courierx_sql.columns import Utc
 
 SQLITE_NOW = "((julianday('now') - 2440587.5) * 86400.0)"
 """Seconds since 1970 to the millisecond; the same within one statement."""

@@ -9,20 +9,13 @@ its tables in order. Deliveries have no index on state, because nothing ever loo
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-from typing import Any
-
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     Column,
-    DateTime,
-    Dialect,
     Double,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
     Table,
@@ -30,61 +23,8 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import JSON, TypeDecorator
 
-metadata = MetaData()
-
-ENCRYPTED = "courierx_encrypted"
-"""A column's `info`: it holds what `SecretBox.encrypt` gave, and a rotation renews it (SECURITY: S19)."""
-
-Big = BigInteger().with_variant(Integer, "sqlite")
-Json = JSON().with_variant(JSONB(), "postgresql")
-Ids = JSON(none_as_null=True).with_variant(ARRAY(BigInteger), "postgresql")
-
-
-class Utc(TypeDecorator[datetime]):
-    """Aware UTC times: timestamptz on PostgreSQL, seconds since 1970 as a float on SQLite."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> Any:
-        return dialect.type_descriptor(Double() if dialect.name == "sqlite" else DateTime(timezone=True))
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        if value is None or dialect.name != "sqlite":
-            return value
-        return value.timestamp()
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        if isinstance(value, datetime):
-            return value.astimezone(timezone.utc)
-        return datetime.fromtimestamp(value, timezone.utc)
-
-
-def _owned(name: str, *columns: Column[Any] | UniqueConstraint, **options: Any) -> Table:
-    """Make a tenant's table: PRIMARY KEY (tenant_id, id)."""
-    return Table(
-        name,
-        metadata,
-        Column("tenant_id", Big, nullable=False),
-        Column("id", Big, nullable=False),
-        *columns,
-        PrimaryKeyConstraint("tenant_id", "id"),
-        **options,
-    )
-
-
-def _created() -> Column[Any]:
-    return Column("created_at", Utc, nullable=False)
-
-
-def _updated() -> Column[Any]:
-    return Column("updated_at", Utc, nullable=False)
-
+from courierx_sql.columns import ENCRYPTED, Big, Ids, Json, Utc, created, metadata, owned, updated
 
 tenants = Table(
     "tenants",
@@ -96,8 +36,8 @@ tenants = Table(
     Column("ses_verified", Boolean, nullable=False),
     Column("default_from", Text, nullable=False),
     Column("weight", Integer, nullable=False),
-    _created(),
-    _updated(),
+    created(),
+    updated(),
 )
 
 api_keys = Table(
@@ -108,27 +48,25 @@ api_keys = Table(
     Column("name", Text, nullable=False),
     Column("scopes", Json, nullable=False),
     Column("digest", LargeBinary, nullable=False),
-    _created(),
+    created(),
     Column("expires_at", Utc),
     Column("last_used_at", Utc),
     Column("revoked_at", Utc),
 )
 
-subscribers = _owned(
+subscribers = owned(
     "subscribers",
     Column("email", Text, nullable=False),
     Column("first_name", Text, nullable=False),
     Column("last_name", Text, nullable=False),
     Column("status", Text, nullable=False),
     Column("attributes", Json, nullable=False),
-    _created(),
-    _updated(),
+    created(),
+    updated(),
 )
 Index("subscribers_email", subscribers.c.tenant_id, subscribers.c.email, unique=True)
 
-lists = _owned(
-    "lists", Column("name", Text, nullable=False), _created(), UniqueConstraint("tenant_id", "name")
-)
+lists = owned("lists", Column("name", Text, nullable=False), created(), UniqueConstraint("tenant_id", "name"))
 
 subscriptions = Table(
     "subscriptions",
@@ -137,34 +75,34 @@ subscriptions = Table(
     Column("list_id", Big, nullable=False),
     Column("subscriber_id", Big, nullable=False),
     Column("status", Text, nullable=False),
-    _updated(),
+    updated(),
     PrimaryKeyConstraint("tenant_id", "list_id", "subscriber_id"),
 )
 Index("subscriptions_subscriber", subscriptions.c.tenant_id, subscriptions.c.subscriber_id)
 
-suppressions = _owned(
+suppressions = owned(
     "suppressions",  # tenant_id 0: platform-wide
     Column("address", Text, nullable=False),
     Column("reason", Text, nullable=False),
     Column("cause", Text, nullable=False),
-    _created(),
+    created(),
     Column("expires_at", Utc),
 )
 Index("suppressions_address", suppressions.c.tenant_id, suppressions.c.address, unique=True)
 
-templates = _owned(
+templates = owned(
     "templates",
     Column("name", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("html", Text, nullable=False),
     Column("text", Text, nullable=False),
     Column("layout", Text, nullable=False),
-    _created(),
-    _updated(),
+    created(),
+    updated(),
     UniqueConstraint("tenant_id", "name"),
 )
 
-campaigns = _owned(
+campaigns = owned(
     "campaigns",
     Column("name", Text, nullable=False),
     Column("subject", Text, nullable=False),
@@ -185,14 +123,14 @@ campaigns = _owned(
     Column("pause_reason", Text, nullable=False),
     Column("message_id", Big),
     Column("scheduled_at", Utc),
-    _created(),
-    _updated(),
+    created(),
+    updated(),
     Column("started_at", Utc),
     Column("completed_at", Utc),
 )
 Index("campaigns_name", campaigns.c.tenant_id, campaigns.c.name)
 
-messages = _owned(
+messages = owned(
     "messages",
     Column("campaign_id", Big),
     Column("stream", Text, nullable=False),
@@ -200,7 +138,7 @@ messages = _owned(
     Column("content", Json, nullable=False),
     Column("on_uncertain", Text, nullable=False),
     Column("expires_at", Utc),
-    _created(),
+    created(),
     Column("completed_at", Utc),
     Column("scheduled_at", Utc),
     Column("cancelled_at", Utc),
@@ -216,7 +154,7 @@ message_counters = Table(
     PrimaryKeyConstraint("tenant_id", "message_id", "kind"),
 )
 
-deliveries = _owned(
+deliveries = owned(
     "deliveries",
     Column("message_id", Big, nullable=False),
     Column("subscriber_id", Big),
@@ -238,7 +176,7 @@ deliveries = _owned(
 
 Index("deliveries_address", deliveries.c.tenant_id, deliveries.c.address)
 
-work = _owned(
+work = owned(
     "work",
     Column("stream", Text, nullable=False),
     Column("topic", Text, nullable=False),
@@ -337,17 +275,17 @@ transports = Table(
     Column("settings", LargeBinary, nullable=False, info={ENCRYPTED: True}),
     Column("paused_reason", Text, nullable=False),
     Column("paused_until", Utc),
-    _updated(),
+    updated(),
     PrimaryKeyConstraint("tenant_id", "name"),
 )
 
-feedback_endpoints = _owned(
+feedback_endpoints = owned(
     "feedback_endpoints",
     Column("source", Text, nullable=False),
     Column("transport", Text, nullable=False),
     Column("address", Text, nullable=False),
     Column("secret", LargeBinary, nullable=False, info={ENCRYPTED: True}),
-    _created(),
+    created(),
 )
 
 idempotency_keys = Table(
@@ -358,11 +296,11 @@ idempotency_keys = Table(
     Column("fingerprint", LargeBinary, nullable=False),
     Column("status", Integer, nullable=False),
     Column("body", LargeBinary, nullable=False),
-    _created(),
+    created(),
     PrimaryKeyConstraint("tenant_id", "key"),
 )
 
-audit = _owned(
+audit = owned(
     "audit",
     Column("at", Utc, nullable=False),
     Column("actor", Text, nullable=False),

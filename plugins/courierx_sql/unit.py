@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import platform, store
+from courierx_core.ports import people, platform, store
 from courierx_core.tenants import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -33,9 +33,9 @@ class SqlUnit:
     def __init__(self, connection: Connection, tenant_id: int, sets: Sets) -> None:
         rows = Accessor(connection, tenant_id, sets)
         self._rows = rows
-        self.subscribers: store.Subscribers = SubscriberRows(rows)
-        self.lists: store.Lists = ListRows(rows)
-        self.suppressions: store.Suppressions = SuppressionRows(rows)
+        self.subscribers: people.Subscribers = SubscriberRows(rows)
+        self.lists: people.Lists = ListRows(rows)
+        self.suppressions: people.Suppressions = SuppressionRows(rows)
         self.templates: store.Templates = TemplateRows(rows)
         self.campaigns: store.Campaigns = CampaignRows(rows)
         self.messages: store.Messages = MessageRows(rows)

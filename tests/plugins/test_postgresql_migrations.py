@@ -18,9 +18,9 @@ from courierx_core.ports.driver import Runtime, Secret
 from courierx_core.testing.store_samples import add_tenant
 from courierx_migrations import HEAD
 from courierx_sql.base import SqlStore
+from courierx_sql.columns import metadata
 from courierx_sql.postgresql import PostgresStore
 from courierx_sql.sqlite import SqliteStore
-from courierx_sql.tables import metadata
 from courierx_sql.upgrade import VERSION_TABLE
 from tests.servers import OWNER, Postgres, private_postgres, wheel_binaries
 

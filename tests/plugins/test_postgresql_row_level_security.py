@@ -13,8 +13,9 @@ from psycopg.errors import InsufficientPrivilege
 from sqlalchemy import Boolean, Column, Double, Integer, LargeBinary, Text, create_engine, insert
 
 from courierx_core.ports.driver import Runtime, Secret
+from courierx_sql.columns import Utc, metadata
 from courierx_sql.postgresql import PostgresStore
-from courierx_sql.tables import OWNED, Utc, metadata
+from courierx_sql.tables import OWNED
 from tests.servers import APP, OWNER, TEMPLATE, Postgres
 
 MINE, THEIRS = 1, 2

@@ -26,9 +26,10 @@ from sqlalchemy import (
 
 from courierx_core.ports.driver import utcnow
 from courierx_sql import guard
+from courierx_sql.columns import metadata
 from courierx_sql.guard import ABOVE_TENANTS, PLATFORM, TENANT, Unscoped
 from courierx_sql.scopes import SHARED
-from courierx_sql.tables import OWNED, lists, metadata, subscribers, subscriptions, suppressions, tenants
+from courierx_sql.tables import OWNED, lists, subscribers, subscriptions, suppressions, tenants
 
 # SQLAlchemy notices only where the tenant is part of the key, and only warns
 pytestmark = pytest.mark.filterwarnings("ignore:Column .*tenant_id. is marked as a member of the primary key")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from sqlalchemy import Column, Table, and_
 
 from courierx_sql.accessor import Accessor
-from courierx_sql.tables import ENCRYPTED, metadata
+from courierx_sql.columns import ENCRYPTED, metadata
 
 
 class SecretRows:

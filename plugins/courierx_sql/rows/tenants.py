@@ -12,8 +12,9 @@ from courierx_core.errors import Conflict, InvalidInput, NotFound
 from courierx_core.tenants import Tenant
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
+from courierx_sql.columns import metadata
 from courierx_sql.sets import Sets
-from courierx_sql.tables import OWNED, metadata, tenants, work
+from courierx_sql.tables import OWNED, tenants, work
 
 FINDABLE = frozenset(
     {"subscribers", "campaigns", "messages", "deliveries", "suppressions", "templates", "lists"}
