@@ -21,7 +21,7 @@ from courierx_core.feedback.model import ARRIVALS, SOFT_PAUSE, Event, after, gav
 from courierx_core.mail.address import split_address
 from courierx_core.mail.bounce_class import classify
 from courierx_core.mail.status import parse_status
-from courierx_core.mail.token import BadToken
+from courierx_core.mail.token import BadToken, Kind
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.suppression import PLATFORM_WIDE, Cause, Suppression
@@ -81,20 +81,26 @@ def receive(
 
 def find(courier: Courier, source: str, feedback: Feedback) -> tuple[int, int] | None:
     """Return (tenant id, delivery id) of what it is about: by our own token, else by the provider's id."""
-    with courier.store.platform() as platform:
-        if feedback.send_id:
-            try:
-                token = courier.tokens.read(feedback.send_id)
-                owner = platform.owner_of("deliveries", token.delivery_id)
-                if owner is None:
-                    return None
-                courier.tokens.verify(token, owner)
-            except BadToken:
-                return None
-            return owner, token.delivery_id
-        if feedback.provider_id and feedback.recipient:
+    if feedback.send_id:
+        return named_by(courier, feedback.send_id)
+    if feedback.provider_id and feedback.recipient:
+        with courier.store.platform(write=False) as platform:
             return platform.delivery_of(source, feedback.provider_id, address_of(feedback.recipient))
     return None
+
+
+def named_by(courier: Courier, text: str, kind: Kind | None = None) -> tuple[int, int] | None:
+    """Return (tenant id, delivery id) of a token that is truly ours and, if given, of that kind."""
+    try:
+        token = courier.tokens.read(text)
+        with courier.store.platform(write=False) as platform:
+            owner = platform.owner_of("deliveries", token.delivery_id)
+        if owner is None or kind not in (None, token.kind):
+            return None
+        courier.tokens.verify(token, owner)
+    except BadToken:
+        return None
+    return owner, token.delivery_id
 
 
 def record(unit: UnitOfWork, delivery_id: int, source: str, feedback: Sequence[Feedback]) -> Sequence[Event]:

@@ -22,6 +22,8 @@ RAW_MAX = 1 << 20
 _SEND_ID = re.compile(rb"^[> \t]*X-CourierX-Send-ID:[ \t]*([a-z2-7]{16,38})\b", re.IGNORECASE | re.MULTILINE)
 _VERP = re.compile(r"(?<![\w.-])b-([a-z2-7]{16,38})@", re.IGNORECASE)
 _TOKEN = re.compile(r"[a-z2-7]{16,38}")
+_MESSAGE_ID = re.compile(r"<([a-z2-7]{16,38})@[\w.-]{1,255}>", re.IGNORECASE)
+_MESSAGE_ID_LINE = re.compile(r"^[> \t]*Message-ID:[ \t]*<([a-z2-7]{16,38})@", re.IGNORECASE | re.MULTILINE)
 _SENT_TO = ("x-original-to", "delivered-to", "envelope-to", "x-envelope-to", "to", "x-rcpt-to")
 _RETURNED = ("message/rfc822", "text/rfc822-headers", "message/global", "message/global-headers")
 _REFUSED = re.compile(r"reject|refus|quota|full|failed", re.IGNORECASE)
@@ -97,7 +99,19 @@ def _send_id(raw: bytes, message: Entity, parts: Sequence[Entity], returned: Ent
         if found:
             return readable(found[1], "ascii").lower()
     addresses = (*message.every(*_SENT_TO), returned.get("return-path"), *_mail_from(parts))
-    return next(filter(None, map(verp_token, addresses)), "")
+    return next(filter(None, map(verp_token, addresses)), "") or _answered(message, parts, returned)
+
+
+def _answered(message: Entity, parts: Sequence[Entity], returned: Entity) -> str:
+    """Find our token in a Message-ID (`messages.head`): the returned one, or one that this mail answers."""
+    for names in (returned.get("message-id"), message.get("in-reply-to"), message.get("references")):
+        for found in reversed(_MESSAGE_ID.findall(names)):
+            return str(found).lower()
+    for part in parts:
+        line = _MESSAGE_ID_LINE.search(part.text())
+        if line:
+            return line[1].lower()
+    return ""
 
 
 def _mail_from(parts: Sequence[Entity]) -> list[str]:

@@ -25,6 +25,7 @@ COMMANDS = {
     "campaigns": ("courierx_app.cli.campaigns:campaigns", "Start, pause, cancel and report campaigns."),
     "deliveries": ("courierx_app.cli.deliveries:deliveries", "List deliveries, and send chosen ones again."),
     "templates": ("courierx_app.cli.templates:templates", "Check a template."),
+    "inbound": ("courierx_app.cli.inbound:inbound", "Take the mail that comes back."),
     "bounces": ("courierx_app.cli.bounces:bounces", "Read bounces and complaints."),
     "plugins": ("courierx_app.cli.plugins:plugins", "Show what is installed, chosen, disabled or broken."),
 }
