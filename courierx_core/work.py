@@ -52,3 +52,16 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     cursor: int = 0
     counts: Mapping[str, int] = {}
     error: str = ""
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the open items of a subject stand."""
+
+    moving: int = 0
+    """Ready and due, or leased."""
+    stale: int = 0
+    """Leased by a worker that has not renewed its lease for some while."""
+    stale_until: datetime | None = None
+    """When the last of those leases ends, and others take over."""
+    later: tuple[WorkItem, ...] = ()
+    """Ready, and due later: some of them, the earliest first."""

@@ -156,6 +156,21 @@ def scopes() -> str:
     )
 
 
+def waiting() -> str:
+    """List what a campaign may wait for."""
+    from courierx_core.campaigns.progress import WAITING
+
+    rows = "\n".join(f"| `{code}` | {_cell(says)} |" for code, says in WAITING.items())
+    return _page(
+        [
+            "# What a campaign waits for",
+            "The codes of `waiting_for`, in `GET /campaigns/{id}/progress` and `courierx campaigns why ID`. "
+            "A paused campaign waits for a person; its `pause_reason` says why.",
+            f"| code | means |\n| --- | --- |\n{rows}",
+        ]
+    )
+
+
 def commands() -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """Walk the command line: each command with its words, groups before what they hold."""
     from courierx_app.cli import cli as root
@@ -284,6 +299,7 @@ def _page(parts: list[str]) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings, "hooks.md": hooks, "ports.md": ports, "cli.md": cli, "scopes.md": scopes,
+    "waiting.md": waiting,
 }  # fmt: skip
 
 

@@ -84,6 +84,11 @@ def _refusals(
     return refused
 
 
+def broadcast_rate(per_second: int) -> int:
+    """Return what of a transport's rate campaigns may take."""
+    return max(1, int(per_second * BROADCAST_SHARE))
+
+
 def _permits(courier: Courier, line: Line, stream: Stream, want: int) -> int:
     """Take permits from the transport's rate; none now sets when to ask again."""
     per_second = line.traits.per_second
@@ -91,8 +96,7 @@ def _permits(courier: Courier, line: Line, stream: Stream, want: int) -> int:
         return want
     key, take = f"transport:{line.transport.name}", courier.limiter.take
     if stream == "broadcast":
-        share = Rate(max(1, int(per_second * BROADCAST_SHARE)))
-        grant = take(f"{key}:broadcast", want, share)
+        grant = take(f"{key}:broadcast", want, Rate(broadcast_rate(per_second)))
         want = grant.granted
     if want:
         grant = take(key, want, Rate(per_second))

@@ -74,6 +74,13 @@ def requeue(state: DeliveryState) -> DeliveryState:
     return "queued" if state in RESENDABLE else state
 
 
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """How a message moves: intended and not answered yet, and answered per second of late."""
+
+    in_flight: int = 0
+    per_second: float = 0.0
+
+
 Counts: TypeAlias = Mapping[str, int]
 
 

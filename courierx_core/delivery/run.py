@@ -172,17 +172,17 @@ class SendRun:
             if why and not over and not line.resting():
                 line.rest(rest, why)
             if over or self._stopped_at is not None:
-                self._put_back(feed.take_back())
+                self._put_back(feed.take_back(), str(feed.failure or ""))
             if over:
                 self._sender_returned(line)
         if self._out_of_patience():
             self._give_up_waiting()
 
-    def _put_back(self, envelopes: Iterable[Envelope]) -> None:
+    def _put_back(self, envelopes: Iterable[Envelope], why: str) -> None:
         for envelope in envelopes:
             item, attempt, line = self._under_way.pop(envelope.id)
             line.under_way -= 1
-            self._verdicts.append((item, Verdict(attempt.put_back(), 0.0)))
+            self._verdicts.append((item, Verdict(attempt.put_back(reply=why), 0.0)))
 
     def _give_up_waiting(self) -> None:
         why = f"no answer within {GRACE_SECONDS:.0f} s of a stop"

@@ -16,7 +16,7 @@ import msgspec
 
 from courierx_core.audience.model import Audience
 from courierx_core.campaigns.model import Campaign, CampaignStatus
-from courierx_core.delivery.model import Delivery, DeliveryState
+from courierx_core.delivery.model import Delivery, DeliveryState, Pace
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
@@ -25,7 +25,7 @@ from courierx_core.ports.people import Lists, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.templates.model import Template
 from courierx_core.tenants import Tenant
-from courierx_core.work import Topic, WorkItem
+from courierx_core.work import Standing, Topic, WorkItem
 
 TenantId = NewType("TenantId", int)
 
@@ -117,6 +117,9 @@ class Deliveries(Protocol):
     def totals(self, message_id: int) -> dict[str, int]:
         """Sum the counters: state -> deliveries, zeros left out. What reports show."""
 
+    def pace(self, message_id: int) -> Pace:
+        """Say how it moves now, from the items that moved last, over the last minute at most."""
+
     def recount(self, message_id: int) -> dict[str, int]:
         """Count the rows themselves; `courierx db check` holds it against `totals`."""
 
@@ -186,6 +189,10 @@ class Work(Protocol):
 
     def open_items(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
         """Count the subject's items that are not done."""
+
+    def standing(self, subject_id: int, *, stale_seconds: float, limit: int = 20) -> Standing:
+        """Say where its snapshot and send items stand. A lease is stale when it ends within so many
+        seconds: whoever is alive has renewed it by then. `limit` is for those that are due later."""
 
 
 class Audit(Protocol):

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 import msgspec
 
-from courierx_core.ports.ledger import ItemMove, Ledger
+from courierx_core.delivery.model import Pace
+from courierx_core.ports.ledger import ItemMove, Ledger, Retry
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Stream
 from courierx_core.suppression import PLATFORM_WIDE, Suppression
@@ -28,6 +29,33 @@ from courierx_core.testing.store_samples import add_tenant, new_message
 
 
 class WindowsContract(WithLedger):
+    def test_what_is_under_way_and_how_fast_it_goes(self, store: Store[Any], ledger: Ledger) -> None:
+        tenant = add_tenant(store)
+        message, ids = add(store, tenant, *"abcdefgh")
+
+        def pace() -> Pace:
+            with store.begin(tenant, write=False) as unit:
+                return unit.deliveries.pace(message.id)
+
+        assert pace() == Pace()
+        (item,) = claim(ledger)
+        intend(ledger, item, ids[:6])
+        assert pace() == Pace(in_flight=6)
+        outcomes = [outcome(item, each, "accepted") for each in ids[:4]]
+        ledger.window(tenant, [move(item, ids[5], outcomes)], outcomes)
+        found = pace()
+        assert found.in_flight == 2
+        assert 0.06 < found.per_second <= 4.0  # all of them in the last minute
+        rest = [outcome(item, each, "deferred") for each in ids[4:]]
+        retry = Retry(message.id, "broadcast", tuple(ids[4:]), 2, 0.0)
+        ledger.window(tenant, [move(item, ids[7], outcomes + rest, "done")], rest, (), [retry])
+        found = pace()
+        assert found.in_flight == 0
+        assert 0.12 < found.per_second <= 8.0
+        (again,) = claim(ledger)
+        intend(ledger, again, ids[5:6])
+        assert pace().in_flight == 2
+
     def test_a_read_gives_what_is_open_with_names_and_attributes(
         self, store: Store[Any], ledger: Ledger
     ) -> None:

@@ -11,7 +11,7 @@ from courierx_core.errors import Fenced, NotFound
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store
 from courierx_core.testing.store_samples import add_tenant
-from courierx_core.work import WorkItem
+from courierx_core.work import Standing, WorkItem
 
 
 def an_item(tenant: int, **fields: Any) -> WorkItem:
@@ -95,6 +95,28 @@ class WorkContract:
             done = unit.work.get(item.id)
             assert (done.state, done.owner, done.lease_until) == ("done", "", None)
             assert unit.work.open_items(7) == unit.work.hold(7) == 0
+
+    def test_where_open_items_stand(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        soon, later = (utcnow().replace(microsecond=0) + timedelta(hours=each) for each in (1, 2))
+        with store.begin(tenant) as unit:
+            assert unit.work.standing(7, stale_seconds=30) == Standing()
+            unit.work.add(an_item(tenant))
+            unit.work.add(an_item(tenant, topic="send"))
+            second = unit.work.add(an_item(tenant, topic="send", due_at=later))
+            first = unit.work.add(an_item(tenant, topic="send", due_at=soon))
+            unit.work.add(an_item(tenant, topic="schedule", due_at=soon))
+        ledger = store.ledger()
+        try:
+            (item,) = ledger.claim("w", limit=1, lease_seconds=60, topics=("snapshot",), subject_id=7)
+        finally:
+            ledger.close()
+        with store.begin(tenant) as unit:
+            assert unit.work.standing(7, stale_seconds=30) == Standing(moving=2, later=(first, second))
+            stale = unit.work.standing(7, stale_seconds=90, limit=1)
+            assert stale == Standing(moving=2, stale=1, stale_until=item.lease_until, later=(first,))
+            unit.work.hold(7)
+            assert unit.work.standing(7, stale_seconds=90) == Standing()
 
     def test_a_hold_stops_claims_and_fences_the_owner(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

@@ -72,6 +72,21 @@ def test_a_template_that_does_not_compile_is_a_422_with_its_line(client: Client,
     assert "line 2" in answer.json()["detail"]
 
 
+def test_progress_says_how_far_it_is_and_what_it_waits_for(
+    client: Client, draft: dict[str, Any], people: int
+) -> None:
+    path = f"/campaigns/{draft['id']}"
+    assert client.get(path).json()["progress"] is None
+    client.post(f"{path}/send-now")
+    answer = client.get(f"{path}/progress")
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    assert found == client.get(path).json()["progress"]
+    assert (found["audience"], found["done"], found["eta"]) == (0, 0, None)
+    assert [each["code"] for each in found["waiting_for"]] == ["no_worker", "preparing"]
+    assert client.get("/campaigns/999/progress").status_code == 404
+
+
 def test_send_now_starts_once(client: Client, draft: dict[str, Any], people: int) -> None:
     path = f"/campaigns/{draft['id']}"
     first = client.post(f"{path}/send-now")

@@ -156,6 +156,11 @@ def test_a_campaign_from_the_command_line(cx: Cx, courier: Any, tmp_path: Path) 
     cx("campaigns", "pause", number, status=1, err="is draft")
     assert json.loads(cx("campaigns", "start", number, "--json"))["audience"] == 2
     cx("campaigns", "start", number, status=1, err="preparing")
+    said = cx("campaigns", "why", number)
+    assert "is preparing." in said
+    assert "no_worker: no worker is alive" in said
+    told = json.loads(cx("campaigns", "why", number, "--json"))
+    assert [each["code"] for each in told["progress"]["waiting_for"]] == ["no_worker", "preparing"]
     assert "is paused" in cx("campaigns", "pause", number)
     assert "May: paused" in cx("campaigns", "show", number)
     assert json.loads(cx("status", "--json"))["campaigns"][0]["status"] == "paused"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import get_args, get_type_hints
 
+from courierx_core.campaigns.progress import WAITING, WaitingCode
 from courierx_core.delivery.model import STATES, DeliveryState
 from courierx_core.plugins import SLOTS
 from courierx_core.ports.ledger import Ledger
@@ -56,6 +57,14 @@ def test_the_slots() -> None:
 def test_the_states_of_a_delivery() -> None:
     assert get_args(DeliveryState) == STATES
     assert len(STATES) == 11
+
+
+def test_what_a_campaign_waits_for() -> None:
+    assert set(get_args(WaitingCode)) == set(WAITING)
+    assert set(WAITING) == {
+        "no_worker", "transport_rate", "transport_paused", "quota", "sender_unverified", "deferred_until",
+        "lease", "preparing", "needs_adoption", "plugin",
+    }  # fmt: skip
 
 
 def test_the_topics_of_background_work() -> None:

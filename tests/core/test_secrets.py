@@ -30,7 +30,11 @@ def test_a_rotation_leaves_the_old_key_unneeded() -> None:
         SecretBox([OLD]).decrypt(renewed)
 
 
-@pytest.mark.parametrize("kept", [b"", b"x", b"password", SecretBox([OLD]).encrypt(b"x")[:-4]])
+@pytest.mark.parametrize(
+    "kept",
+    [b"", b"x", b"password", SecretBox([OLD]).encrypt(b"x")[:-4]],
+    ids=["nothing", "a letter", "plain", "cut off"],
+)
 def test_what_it_did_not_encrypt_is_refused(kept: bytes) -> None:
     with pytest.raises(ConfigError, match="cannot be decrypted"):
         SecretBox([OLD]).decrypt(kept)

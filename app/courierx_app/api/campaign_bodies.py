@@ -12,6 +12,7 @@ from courierx_app.api.addresses import GivenAddress, address_of
 from courierx_core.audience.lists import unknown_lists
 from courierx_core.audience.model import Audience
 from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.campaigns.progress import Progress
 from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.ports.store import UnitOfWork
 
@@ -75,6 +76,8 @@ class CampaignAnswer(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None
     started_at: datetime | None
     completed_at: datetime | None
+    progress: Progress | None = None
+    """Where one campaign is shown, from its schedule on."""
 
 
 _AUDIENCE = ("list_ids", "exclude_list_ids", "segment_id")
@@ -113,7 +116,7 @@ def changed(unit: UnitOfWork, campaign: Campaign, given: CampaignChanges) -> Cam
     return msgspec.structs.replace(campaign, **values)
 
 
-def shown(campaign: Campaign) -> CampaignAnswer:
+def shown(campaign: Campaign, progress: Progress | None = None) -> CampaignAnswer:
     """Return what callers see of a campaign."""
     values = msgspec.structs.asdict(campaign)
     audience: Audience = values.pop("audience")
@@ -124,4 +127,5 @@ def shown(campaign: Campaign) -> CampaignAnswer:
         list_ids=audience.list_ids,
         exclude_list_ids=audience.exclude_list_ids,
         segment_id=audience.segment_id,
+        progress=progress,
     )

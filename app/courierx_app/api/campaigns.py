@@ -26,6 +26,7 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.campaigns import service
 from courierx_core.campaigns.model import TRANSITIONS, CampaignStatus
+from courierx_core.campaigns.progress import Progress, progress
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
 
@@ -90,9 +91,13 @@ class CampaignController(Controller):
 
     @get("/{campaign_id:int}", opt=needs("campaigns:read"), sync_to_thread=True)
     def get_(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
-        """Show a campaign."""
-        with courier.store.begin(_tenant(courier, caller, campaign_id), write=False) as unit:
-            return shown(unit.campaigns.get(campaign_id))
+        """Show a campaign, and how far it is once it is scheduled."""
+        tenant_id = _tenant(courier, caller, campaign_id)
+        with courier.store.begin(tenant_id, write=False) as unit:
+            campaign = unit.campaigns.get(campaign_id)
+        if campaign.status == "draft":
+            return shown(campaign)
+        return shown(campaign, progress(courier, tenant_id, campaign_id))
 
     @patch(
         "/{campaign_id:int}",
@@ -192,6 +197,11 @@ class CampaignController(Controller):
     def cancel(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
         """Stop for good; what is not sent yet is cancelled."""
         return shown(service.cancel(courier, _tenant(courier, caller, campaign_id), campaign_id))
+
+    @get("/{campaign_id:int}/progress", opt=needs("campaigns:read"), sync_to_thread=True)
+    def progress(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> Progress:
+        """Say how far it is, how fast it goes, and what it waits for."""
+        return progress(courier, _tenant(courier, caller, campaign_id), campaign_id)
 
     @get("/{campaign_id:int}/report", opt=needs("campaigns:read"), sync_to_thread=True)
     def report(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> service.Report:

@@ -51,6 +51,32 @@ def show(campaign_id: int, as_json: bool) -> None:
 @campaigns.command()
 @click.argument("campaign_id", type=int)
 @json_option
+def why(campaign_id: int, as_json: bool) -> None:
+    """Say how far a campaign is, and what it waits for."""
+    from courierx_core.campaigns.progress import progress
+
+    with courier() as made:
+        tenant_id = owner(made, campaign_id)
+        with made.store.begin(tenant_id, write=False) as unit:
+            found = unit.campaigns.get(campaign_id)
+        far = progress(made, tenant_id, campaign_id)
+    if as_json:
+        emit({"id": campaign_id, "status": found.status, "pause_reason": found.pause_reason, "progress": far})
+        return
+    reason = f": {found.pause_reason}" if found.pause_reason else ""
+    click.echo(f"Campaign {campaign_id} is {found.status}{reason}.")
+    if far.audience:
+        eta = f", until about {far.eta:%Y-%m-%d %H:%M} UTC" if far.eta else ""
+        speed = f" at {far.rate_per_second:,}/s{eta}" if far.rate_per_second else ""
+        click.echo(f"{far.done:,} of {far.audience:,} done, {far.in_flight:,} under way{speed}.")
+    for each in far.waiting_for:
+        since = f" (since {each.since:%Y-%m-%d %H:%M:%S} UTC)" if each.since else ""
+        click.echo(f"  {each.code}: {each.detail}{since}. {each.remedy}")
+
+
+@campaigns.command()
+@click.argument("campaign_id", type=int)
+@json_option
 def start(campaign_id: int, as_json: bool) -> None:
     """Start sending a campaign."""
     from courierx_core.campaigns import service

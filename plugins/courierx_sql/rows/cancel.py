@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Row
-
 from courierx_core.delivery.model import OPEN, moved
 from courierx_sql.accessor import Accessor
 from courierx_sql.clock import now
 from courierx_sql.rows import counters
+from courierx_sql.rows.pace import under_way
 from courierx_sql.tables import deliveries, work
 
 
@@ -22,22 +21,10 @@ def cancel_open(tenant: Accessor, message_id: int) -> int:
     )
     # the row locks order this against every window: what is intended is known from here on
     items = tenant.execute(statement.order_by(work.c.id).with_for_update()).all()
-    under_way = {item.id: _under_way(tenant, item) for item in items}
-    _stop(tenant, [item for item, ids in under_way.items() if ids], "held")
-    _stop(tenant, [item for item, ids in under_way.items() if not ids], "done")
-    return _close(tenant, message_id, [each for ids in under_way.values() for each in ids])
-
-
-def _under_way(tenant: Accessor, item: Row[Any]) -> list[int]:
-    """Return the deliveries whose intent is committed and whose answer is not."""
-    if item.lease_until is None:
-        return []
-    columns = deliveries.c
-    covered = columns.id.in_(item.ids) if item.ids is not None else columns.id.between(item.lo, item.hi)
-    statement = tenant.select(deliveries, columns.id).where(
-        covered, columns.id <= item.cursor, columns.attempt < item.attempt, columns.state.in_(OPEN)
-    )
-    return list(tenant.execute(statement).scalars())
+    sent = {item.id: under_way(tenant, item) for item in items}
+    _stop(tenant, [item for item, ids in sent.items() if ids], "held")
+    _stop(tenant, [item for item, ids in sent.items() if not ids], "done")
+    return _close(tenant, message_id, [each for ids in sent.values() for each in ids])
 
 
 def _stop(tenant: Accessor, items: list[int], state: str) -> None:

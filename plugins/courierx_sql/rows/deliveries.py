@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import func
 
 from courierx_core.audience.model import Audience
-from courierx_core.delivery.model import OPEN, Delivery, DeliveryState, moved
+from courierx_core.delivery.model import OPEN, Delivery, DeliveryState, Pace, moved
 from courierx_core.feedback.model import Event
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import Reason, SnapshotStep
@@ -18,6 +18,7 @@ from courierx_sql.clock import now
 from courierx_sql.rows import counters
 from courierx_sql.rows.audience import check
 from courierx_sql.rows.cancel import cancel_open
+from courierx_sql.rows.pace import pace
 from courierx_sql.rows.send_items import queue, requeue
 from courierx_sql.rows.slice import Slice
 from courierx_sql.rows.suppressed import causes
@@ -113,6 +114,9 @@ class DeliveryRows(Slice[Delivery]):
         for counts in self._tenant.execute(items).scalars():
             sums.update(counts)
         return {kind: n for kind, n in sums.items() if n}
+
+    def pace(self, message_id: int) -> Pace:
+        return pace(self._tenant, message_id)
 
     def recount(self, message_id: int) -> dict[str, int]:
         statement = (

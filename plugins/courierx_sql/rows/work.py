@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping, case, func
+from sqlalchemy import ColumnElement, RowMapping, and_, case, func, not_, or_
 
 from courierx_core.errors import Conflict, Fenced
-from courierx_core.work import Topic, WorkItem
+from courierx_core.work import Standing, Topic, WorkItem
 from courierx_sql.clock import now
+from courierx_sql.columns import Utc
 from courierx_sql.rows.slice import Slice
 from courierx_sql.tables import work
 
@@ -78,6 +79,20 @@ class WorkRows(Slice[WorkItem]):
             *_of(subject_id, topics), work.c.state != "done"
         )
         return int(self._tenant.execute(statement).scalar_one())
+
+    def standing(self, subject_id: int, *, stale_seconds: float, limit: int = 20) -> Standing:
+        ours = _of(subject_id, ("snapshot", "send"))
+        leased, ready, late = work.c.state == "leased", work.c.state == "ready", work.c.due_at > now()
+        stale = and_(leased, work.c.lease_until < now(stale_seconds))
+        sums = (
+            func.count(case((or_(leased, and_(ready, not_(late))), 1))).label("moving"),
+            func.count(case((stale, 1))).label("stale"),
+            func.max(case((stale, work.c.lease_until)), type_=Utc()).label("until"),
+        )
+        row = self._tenant.execute(self._tenant.select(work, *sums).where(*ours)).one()
+        waiting = self._tenant.select(work).where(*ours, ready, late).order_by(work.c.due_at).limit(limit)
+        later = tuple(self._read(row._mapping) for row in self._tenant.execute(waiting))
+        return Standing(moving=row.moving, stale=row.stale, stale_until=row.until, later=later)
 
     def _move(
         self, subject_id: int, topics: Sequence[Topic], states: Sequence[str], values: dict[str, Any]

@@ -1,0 +1,205 @@
+"""How far a campaign is, and what it waits for: everything that keeps it from going on at full speed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.courier import Courier
+from courierx_core.delivery.choose import broadcast_rate
+from courierx_core.delivery.model import OPEN, Delivery, Pace
+from courierx_core.messages.model import Message
+from courierx_core.ports.store import UnitOfWork
+from courierx_core.work import NEEDS_ADOPTION, Standing, WorkItem
+
+WaitingCode: TypeAlias = Literal[
+    "no_worker", "transport_rate", "transport_paused", "quota", "sender_unverified", "deferred_until",
+    "lease", "preparing", "needs_adoption", "plugin",
+]  # fmt: skip
+
+WAITING: Mapping[WaitingCode, str] = {
+    "needs_adoption": "The database woke up elsewhere or too late, and a person must say that it may send.",
+    "no_worker": "No worker has been alive for a minute.",
+    "preparing": "The audience is still being written down.",
+    "lease": "A worker stopped answering; others take its work over when its lease ends.",
+    "transport_paused": "The transport is down or was paused, and rests.",
+    "transport_rate": "The transport takes no more per second.",
+    "quota": "A quota is used up.",
+    "sender_unverified": "The sender is not verified.",
+    "plugin": "A plugin that must say who may get mail failed, and is asked again.",
+    "deferred_until": "Recipients' systems asked to come back later.",
+}
+"""The closed list, in the order in which they are told."""
+
+MOVES: tuple[CampaignStatus, ...] = ("scheduled", "preparing", "sending")
+RUNS: tuple[CampaignStatus, ...] = (*MOVES[1:], "paused")
+STALE_SHARE = 0.5
+"""A worker renews its leases six times in a lease; one that has this much of it left is late thrice."""
+
+
+class Waiting(msgspec.Struct, frozen=True, kw_only=True):
+    """Something a campaign waits for, since when (where that is known), and what a person can do."""
+
+    code: WaitingCode
+    detail: str
+    since: datetime | None = None
+    remedy: str
+
+
+class Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """How far a campaign is. `done` deliveries have an end; `in_flight` ones may have been handed over and
+    have no answer yet; `rate_per_second` is of the last minute; `eta` is a guess from it, or None."""
+
+    audience: int
+    done: int
+    in_flight: int
+    rate_per_second: float
+    eta: datetime | None
+    waiting_for: Sequence[Waiting]
+
+
+class _Found(msgspec.Struct, frozen=True):
+    """What the store says of a campaign that has begun."""
+
+    message: Message
+    standing: Standing
+    pace: Pace
+    later: Sequence[tuple[datetime, Delivery]]
+    """A delivery of each item that is due later, and when."""
+
+
+def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
+    """Tell how far a campaign is and what it waits for. Raises NotFound."""
+    with courier.store.platform(write=False) as platform:
+        workers, heartbeat = platform.workers(), platform.installation().heartbeat_at
+    with courier.store.begin(tenant_id, write=False) as unit:
+        campaign = unit.campaigns.get(campaign_id)
+        totals = unit.deliveries.totals(campaign.message_id) if campaign.message_id else {}
+        found = _look(courier, unit, campaign) if campaign.status in RUNS else None
+    audience = sum(totals.values())
+    left = sum(totals.get(state, 0) for state in OPEN)
+    return Progress(
+        audience=audience,
+        done=audience - left,
+        in_flight=found.pace.in_flight if found else 0,
+        rate_per_second=found.pace.per_second if found else 0.0,
+        eta=_eta(courier.runtime.now(), found, left),
+        waiting_for=[
+            *_for_somebody(campaign, workers, heartbeat),
+            *(_for_something(courier, campaign, audience, found) if found else ()),
+        ],
+    )
+
+
+def _look(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> _Found:
+    message_id = campaign.message_id or 0
+    late = courier.policy.lease_seconds * STALE_SHARE
+    standing = unit.work.standing(message_id, stale_seconds=late)
+    later = [(item.due_at, unit.deliveries.get(_next_of(item))) for item in standing.later if item.due_at]
+    return _Found(unit.messages.get(message_id), standing, unit.deliveries.pace(message_id), later)
+
+
+def _next_of(item: WorkItem) -> int:
+    """Return the id of the delivery that an item comes to next."""
+    if item.ids is None:
+        return min(item.cursor + 1, item.hi)
+    return next((each for each in item.ids if each > item.cursor), item.hi)
+
+
+def _eta(now: datetime, found: _Found | None, left: int) -> datetime | None:
+    if found is None or not left:
+        return None
+    if found.standing.moving:
+        rate = found.pace.per_second
+        return now + timedelta(seconds=left / rate) if rate else None
+    return min((due for due, _ in found.later), default=None)
+
+
+def _for_somebody(campaign: Campaign, workers: int, heartbeat: datetime | None) -> Iterator[Waiting]:
+    """What the whole install waits for."""
+    if campaign.pause_reason == NEEDS_ADOPTION:
+        yield Waiting(
+            code="needs_adoption",
+            detail="the database may be a copy or a backup, so it sends nothing by itself",
+            since=campaign.updated_at,
+            remedy="`courierx status` says why; `courierx adopt` lets it go on.",
+        )
+    elif campaign.status in MOVES and not workers:
+        yield Waiting(
+            code="no_worker",
+            detail="no worker is alive, so nothing is sent",
+            since=heartbeat,
+            remedy="Start one: `courierx worker`, or `courierx serve`, which has one.",
+        )
+
+
+def _for_something(courier: Courier, campaign: Campaign, audience: int, found: _Found) -> Iterator[Waiting]:
+    """What this campaign waits for; a paused one for a person, as its reason says."""
+    if campaign.status == "paused":
+        return
+    if campaign.status == "preparing":
+        yield Waiting(
+            code="preparing",
+            detail=f"{audience:,} people are written down so far",
+            since=campaign.started_at,
+            remedy="None needed: sending has begun with those.",
+        )
+    standing = found.standing
+    if standing.stale and standing.stale_until:
+        yield Waiting(
+            code="lease",
+            detail=f"a worker that stopped answering holds {standing.stale} items until"
+            f" {_time(standing.stale_until)}",
+            since=standing.stale_until - timedelta(seconds=courier.policy.lease_seconds),
+            remedy="Wait: another worker takes them over then.",
+        )
+    yield from _for_a_time(found)
+    yield from _for_the_rate(courier, found)
+
+
+def _for_a_time(found: _Found) -> Iterator[Waiting]:
+    """Say once for each reason why items are due later, with the earliest of them."""
+    told = set[str]()
+    name = found.message.transport
+    for due, delivery in found.later:
+        plugin = delivery.reason.removeprefix("plugin:") if delivery.reason.startswith("plugin:") else ""
+        code: WaitingCode = "plugin" if plugin else "deferred_until"
+        detail, remedy = f"deferred mail is tried again from {_time(due)}", "None needed."
+        if plugin:
+            detail = f"plugin {plugin} failed and is asked again at {_time(due)}"
+            remedy = f"Look at what {plugin} says in the log."
+        elif delivery.state == "queued":
+            code, words = "transport_paused", delivery.reply or "it is down"
+            detail = f"transport {name} rests until {_time(due)}: {words}"
+            remedy = "None if it passes; else `courierx doctor` checks the transport."
+        elif delivery.reply:
+            detail += f"; one was told: {delivery.reply}"
+        if code not in told:
+            told.add(code)
+            yield Waiting(code=code, detail=detail, since=delivery.updated_at, remedy=remedy)
+
+
+def _for_the_rate(courier: Courier, found: _Found) -> Iterator[Waiting]:
+    message, pace = found.message, found.pace
+    transport = courier.transports.get(message.transport)
+    traits = transport.limits() if transport else None
+    if traits is None or not traits.per_second or not found.standing.moving or found.standing.stale:
+        return
+    share = broadcast_rate(traits.per_second) if message.stream == "broadcast" else traits.per_second
+    # the window begins at twice the connections: where it has room, only permits can be lacking
+    if pace.per_second < share / 2 and pace.in_flight >= 2 * traits.max_concurrency:
+        return
+    of_it = f", {share} of them for campaigns" if share < traits.per_second else ""
+    yield Waiting(
+        code="transport_rate",
+        detail=f"transport {message.transport} takes {traits.per_second}/s{of_it}",
+        remedy=f"Raise transports.{message.transport}.per_second, where the far side allows more.",
+    )
+
+
+def _time(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
