@@ -41,6 +41,13 @@ def create(store: Store[Any], *, name: str, contact_email: str, default_from: st
         return unit.tenants.add(tenant)
 
 
+def ensure(store: Store[Any], name: str) -> Tenant:
+    """Return the tenant of that name, made now if there is none: what the operator sends without naming a
+    tenant belongs to somebody too."""
+    with store.platform() as unit:
+        return unit.tenants.by_name(name) or unit.tenants.add(Tenant(name=name, contact_email=""))
+
+
 def edit(
     store: Store[Any],
     tenant_id: int,

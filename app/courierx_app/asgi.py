@@ -16,8 +16,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
+from courierx_app.api.admin import AdminController
 from courierx_app.api.caller import authenticated, provide_caller
 from courierx_app.api.campaigns import CampaignController
+from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.health import HealthController
 from courierx_app.api.keys import KeyController, me
@@ -27,6 +29,7 @@ from courierx_app.api.problems import courierx_problem, http_problem, unexpected
 from courierx_app.api.provider_events import provider_events
 from courierx_app.api.request_id import add_request_id
 from courierx_app.api.scopes import ANY_KEY, check_scopes
+from courierx_app.api.send_test import send_test
 from courierx_app.api.subscribers import SubscriberController
 from courierx_app.api.suppression import SuppressionController
 from courierx_app.api.tenants import TenantController
@@ -46,6 +49,9 @@ CONTROLLERS = (
     *EVENT_ROUTES,
     provider_events,
     me,
+    send_test,
+    EmailLogController,
+    AdminController,
 )
 EXPOSED = ["Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-Replayed"]
 
@@ -78,7 +84,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
         before_send=[add_request_id],
         cors_config=CORSConfig(allow_origins=origins, expose_headers=EXPOSED),
         openapi_config=_openapi(settings),
-        state=State({"courier": courier, "dev": dev, "origins": frozenset(origins)}),
+        state=State({"courier": courier, "settings": settings, "dev": dev, "origins": frozenset(origins)}),
         lifespan=[closing],
         logging_config=None,
         type_encoders={},

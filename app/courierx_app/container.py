@@ -19,6 +19,8 @@ from courierx_core.plugins import FEEDBACK, LIMITERS, QUEUES, STORES, TRANSPORTS
 from courierx_core.ports.driver import Config, Driver, Runtime
 from courierx_core.secrets import SecretBox
 
+STAND_IN = "courierx@sandbox.invalid"
+
 
 class Chosen(msgspec.Struct, frozen=True):
     """A driver that the configuration names, with its settings; nothing of it has run yet."""
@@ -102,7 +104,7 @@ def policy_of(configuration: Configuration) -> Policy:
     settings = configuration.settings
     return Policy(
         default_transport=default_transport(configuration),
-        default_sender=settings.sender_email,
+        default_sender=default_sender(settings),
         window=settings.window,
         lease_seconds=settings.lease_seconds,
         retry_schedule=settings.retry_schedule,
@@ -110,6 +112,12 @@ def policy_of(configuration: Configuration) -> Policy:
         max_lateness=settings.max_lateness_seconds,
         return_path=settings.return_path,
     )
+
+
+def default_sender(settings: Settings) -> str:
+    """Return whom mail without a sender comes from; in development that is never nobody, so that a first
+    campaign needs no setting. No relay takes mail from that domain (RFC 6761 section 6.4)."""
+    return settings.sender_email or (STAND_IN if settings.environment == "development" else "")
 
 
 def default_transport(configuration: Configuration) -> str:

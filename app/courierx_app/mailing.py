@@ -10,6 +10,7 @@ from pathlib import Path
 
 import msgspec
 
+from courierx_core import tenants
 from courierx_core.audience.model import Audience, MailingList
 from courierx_core.audience.service import ImportReport, import_csv
 from courierx_core.campaigns import service as campaigns
@@ -20,7 +21,6 @@ from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.messages.service import freeze
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.tenants import Tenant
 
 TENANT = "courierx send"
 """The tenant that owns what is sent from the command line."""
@@ -84,7 +84,7 @@ def prepare(courier: Courier, mailing: Mailing, progress: Callable[[int], None])
     """
     fingerprint = mailing.fingerprint()
     name = mailing.name or f"mailing {fingerprint}"
-    tenant_id = _tenant_id(courier)
+    tenant_id = tenants.ensure(courier.store, TENANT).id
     with courier.store.begin(tenant_id) as unit:
         campaign = unit.campaigns.by_name(name) or _create(courier, unit, mailing, name, fingerprint)
         stored = unit.lists.get(campaign.audience.list_ids[0])
@@ -112,14 +112,6 @@ def prepare(courier: Courier, mailing: Mailing, progress: Callable[[int], None])
         sample=sample,
         warnings=warnings,
     )
-
-
-def _tenant_id(courier: Courier) -> int:
-    with courier.store.platform() as platform:
-        for tenant in platform.tenants.list(limit=1000):
-            if tenant.name == TENANT:
-                return tenant.id
-        return platform.tenants.add(Tenant(name=TENANT, contact_email="")).id
 
 
 def _list_name(name: str, fingerprint: str) -> str:

@@ -36,10 +36,11 @@ CONTENT = (
 
 
 class Started(msgspec.Struct, frozen=True):
-    """A campaign that has just begun, and how many people it reaches."""
+    """A campaign that has just begun, how many people it reaches, and the notification's id."""
 
     campaign: Campaign
     audience: int
+    notification: str = ""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -153,8 +154,7 @@ def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
             msgspec.structs.replace(started, message_id=message.id, started_at=courier.runtime.now()),
             was=campaign.status,
         )
-    notify(courier, "tasks")
-    return Started(saved, audience)
+    return Started(saved, audience, notify(courier, "tasks"))
 
 
 def schedule(courier: Courier, tenant_id: int, campaign_id: int, at: datetime) -> Campaign:

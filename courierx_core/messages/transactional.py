@@ -70,11 +70,13 @@ class Prepared(msgspec.Struct, frozen=True):
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """A message that is stored with its deliveries; what is queued of them goes out by itself."""
+    """A message that is stored with its deliveries; what is queued of them goes out by itself.
+    `notification` is the queue's id; '' where the queue is away, and the sweep comes."""
 
     message: Message
     deliveries: Sequence[Delivery]
     warnings: Sequence[str] = ()
+    notification: str = ""
 
 
 def prepare(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Prepared:
@@ -181,8 +183,7 @@ def send(courier: Courier, tenant_id: int, new: NewMessage) -> Sent:
         prepared = prepare(courier, unit, new)
     with courier.store.begin(tenant_id) as unit:
         sent = store(unit, prepared)
-    announce(courier)
-    return sent
+    return msgspec.structs.replace(sent, notification=announce(courier))
 
 
 def status_of(message: Message | MessageSummary, now: datetime) -> MessageStatus:

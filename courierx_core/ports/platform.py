@@ -18,6 +18,9 @@ class Tenants(Protocol):
         """Raises Conflict on a duplicate name (compared without case)."""
 
     def get(self, tenant_id: int) -> Tenant: ...
+    def by_name(self, name: str) -> Tenant | None:
+        """Return the tenant of that name, compared without case."""
+
     def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Tenant]: ...
     def save(self, tenant: Tenant) -> Tenant: ...
     def remove(self, tenant_id: int) -> None:

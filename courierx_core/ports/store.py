@@ -16,6 +16,7 @@ import msgspec
 
 from courierx_core.audience.model import Audience
 from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.model import Delivery, DeliveryState, Pace
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
@@ -114,6 +115,19 @@ class Deliveries(Protocol):
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[Delivery]: ...
+    def log(
+        self,
+        *,
+        delivery_id: int | None = None,
+        message_id: int | None = None,
+        status: LogStatus | None = None,
+        address: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[LogLine]:
+        """List deliveries as a log tells of them; `since` is of their last change."""
+
     def totals(self, message_id: int) -> dict[str, int]:
         """Sum the counters: state -> deliveries, zeros left out. What reports show."""
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from courierx_core.delivery.model import Delivery
-from courierx_core.errors import NotFound
+from courierx_core.errors import InvalidInput, NotFound
 from courierx_core.feedback.model import Event, FeedbackKind, after
 from courierx_core.feedback.service import record
+from courierx_core.ports.driver import utcnow
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.ledger import ItemMove, Outcome
 from courierx_core.ports.store import Store, UnitOfWork
@@ -186,6 +188,42 @@ class EventsContract:
                 assert got == {(each.kind, each.at) for each in words}
                 assert len(unit.events.list(delivery_id=delivery_id)) == len(got)
             assert unit.deliveries.totals(message.id) == unit.deliveries.recount(message.id) == {wanted: 2}
+
+    def test_the_log_shows_deliveries_with_their_events(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            message = new_message(unit, campaign_id=77)
+            a, b, c = unit.deliveries.add(message, ["a@example.com", "b@example.com", "c@example.com"])
+            late = NOON + timedelta(hours=1)
+            unit.events.add(
+                [
+                    event(a, "complained", at=late),
+                    event(a, "delivered"),
+                    event(b, "opened", "1"),
+                    event(b, "bounced", bounce="soft", at=late),
+                    event(b, "opened", "2", at=late - timedelta(minutes=1)),
+                ]
+            )
+            listed = unit.deliveries.log
+            lines = listed(message_id=message.id)
+            assert [line.delivery for line in lines] == [
+                msgspec.structs.replace(each, created_at=message.created_at) for each in (c, b, a)
+            ]
+            assert {line.campaign_id for line in lines} == {77}
+            assert [line.last and line.last.kind for line in lines] == [None, "bounced", "complained"]
+            assert [line.bounce and line.bounce.bounce for line in lines] == [None, "soft", None]
+            assert [line.status for line in lines] == ["queued", "queued", "complaint"]
+            assert [line.id for line in listed(status="complaint")] == [a.id]
+            assert [line.id for line in listed(status="queued")] == [c.id, b.id]
+            assert [line.id for line in listed(status="sent")] == []
+            assert [line.id for line in listed(delivery_id=b.id)] == [b.id]
+            assert [line.id for line in listed(before=c.id, limit=1)] == [b.id]
+            assert [line.id for line in listed(address="a@example.com", since=NOON)] == [a.id]
+            assert listed(since=utcnow() + timedelta(hours=1)) == []
+            with pytest.raises(InvalidInput):
+                listed(limit=1001)
+        with store.begin(add_tenant(store, "other")) as unit:
+            assert unit.deliveries.log() == []
 
     def test_the_stronger_suppression_stays(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

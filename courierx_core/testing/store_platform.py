@@ -35,10 +35,16 @@ class PlatformContract:
             with pytest.raises(Conflict):
                 unit.tenants.save(msgspec.structs.replace(other, name="strasse"))
             assert unit.tenants.save(msgspec.structs.replace(added, name="STRASSE")).name == "STRASSE"
+            found = unit.tenants.by_name("straße")
+            assert found is not None
+            assert found.id == added.id
+            assert unit.tenants.by_name("stras") is None
             assert [each.id for each in unit.tenants.list(limit=1)] == [other.id]
             assert [each.id for each in unit.tenants.list(before=other.id)] == [added.id]
             with pytest.raises(NotFound):
                 unit.tenants.get(other.id + 1000)
+            with pytest.raises(NotFound):
+                unit.tenants.get(1 << 80)
 
     def test_a_unit_reads_its_tenant(self, store: Store[Any]) -> None:
         tenant = add_tenant(store, "Acme")
@@ -85,7 +91,8 @@ class PlatformContract:
             assert {
                 table: platform.owner_of(table, number) for table, number in made.items()
             } == dict.fromkeys(made, tenant)
-            assert platform.owner_of("messages", message.id + 1000) is None
+            for nothing in (message.id + 1000, 0, -1, 1 << 63, 1 << 80):
+                assert platform.owner_of("messages", nothing) is None
             with pytest.raises(ValueError, match="api_keys"):
                 platform.owner_of("api_keys", 1)
 

@@ -7,10 +7,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from courierx_app.asgi import create_app
+from courierx_app.container import default_sender
+from courierx_app.settings import Configuration
 from courierx_core import access
 from courierx_core.courier import Courier
 from courierx_core.messages.limits import FILES_MAX_BYTES, RECIPIENTS_MAX
@@ -148,6 +152,17 @@ def refused(client: Client, order: dict[str, Any], **changes: Any) -> dict[str, 
 FILE = {"filename": "a.txt", "content": "eA=="}
 
 
+def test_without_any_sender_it_is_refused_outside_development(
+    courier: Courier, configuration: Configuration, platform_key: str, order: dict[str, Any]
+) -> None:
+    settings = msgspec.structs.replace(configuration.settings, environment="staging")
+    policy = msgspec.structs.replace(courier.policy, default_sender=default_sender(settings))
+    app = create_app(msgspec.structs.replace(courier, policy=policy), settings)
+    with TestClient(app) as client:
+        client.headers["Authorization"] = f"Bearer {platform_key}"
+        assert refused(client, order, **{"from": None}) == {"from": "missing"}
+
+
 @pytest.mark.parametrize(
     ("changes", "fields"),
     [
@@ -158,7 +173,6 @@ FILE = {"filename": "a.txt", "content": "eA=="}
         ({"to": [f"a{n}@x.example" for n in range(RECIPIENTS_MAX)], "bcc": ["b@x.example"]},
          {"to": "too_many"}),
         ({"from": "no"}, {"from": "invalid_email"}),
-        ({"from": None}, {"from": "missing"}),
         ({"subject": "s" * 999}, {"subject": "too_long"}),
         ({"subject": "a\0b"}, {"subject": "invalid"}),
         ({"html": ""}, {"html": "missing"}),

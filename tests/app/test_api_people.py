@@ -71,7 +71,8 @@ def test_a_bad_field_of_a_subscriber_is_a_422_with_a_sentence(
     known = add(client, tenant_id, "known@x.example")
     answer = client.post("/subscribers", json={"tenant_id": tenant_id, "email": "a@b.example", field: value})
     assert answer.status_code == 422, answer.text
-    assert [each["field"] for each in answer.json()["errors"]] == [field]
+    (wrong,) = answer.json()["errors"]
+    assert wrong["field"].partition(".")[0] == field
     if field != "email":
         assert client.patch(f"/subscribers/{known['id']}", json={field: value}).status_code == 422
     assert client.get(f"/subscribers?tenant_id={tenant_id}").json() == [known]

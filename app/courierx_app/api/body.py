@@ -122,7 +122,7 @@ def _value(kind: object, given: object, path: str, problems: list[FieldProblem])
         return {name: _value(item, each, f"{path}.{name}", problems) for name, each in given.items()}
     try:
         value = msgspec.convert(given, kind, strict=False)
-        if type(value) is int and not -_INT_MAX <= value <= _INT_MAX:
+        if inner is int and type(value) is int and not -_INT_MAX <= value <= _INT_MAX:
             problems.append(FieldProblem(path, "out_of_range", "is larger than any number CourierX keeps"))
         return value
     except msgspec.ValidationError as problem:

@@ -13,6 +13,7 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Scope
 
+from courierx_app.api.paging import ID_MAX
 from courierx_app.api.scopes import is_public, scope_of
 from courierx_core.access import ApiKey, allows, authenticate, scopes_of
 from courierx_core.courier import Courier
@@ -47,6 +48,8 @@ class Caller(msgspec.Struct, frozen=True):
             return self.tenant_id
         if given is None:
             raise InvalidInput.of("tenant_id", "required", "is missing: a platform key acts for one tenant")
+        if not 0 < given <= ID_MAX:
+            raise NotFound(f"There is no tenant {given}.")
         return given
 
     def owner(self, courier: Courier, table: str, object_id: int) -> int:

@@ -11,9 +11,8 @@ from litestar import Request, Response, get
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.paging import Cursor, Limit, page
+from courierx_app.api.paging import Cursor, Limit, aware, page
 from courierx_app.api.scopes import needs
-from courierx_core.errors import InvalidInput
 from courierx_core.feedback.model import BounceClass, Event, FeedbackKind
 
 
@@ -51,13 +50,9 @@ def list_events(
     cursor: Cursor = None,
 ) -> Response[Sequence[EventAnswer]]:
     """List events, newest first: delivered, bounced, complained, opened ..."""
-    if since is not None and since.tzinfo is None:
-        raise InvalidInput.of(
-            "since", "invalid", "takes a time with its offset, such as 2026-01-31T12:00:00Z"
-        )
     with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
         kinds = [] if kind is None else [kind]
-        found = unit.events.list(kinds=kinds, since=since, before=cursor, limit=limit)
+        found = unit.events.list(kinds=kinds, since=aware("since", since), before=cursor, limit=limit)
     return page(request, [shown(each) for each in found], limit)
 
 

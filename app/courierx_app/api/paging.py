@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
@@ -17,6 +18,9 @@ Cursor: TypeAlias = Annotated[
     int | None,
     QueryParameter(ge=1, le=ID_MAX, description="Continue below this: X-Next-Cursor of the page before."),
 ]
+
+
+Since: TypeAlias = Annotated[datetime | None, QueryParameter(description="From this time on.")]
 
 
 class _Row(Protocol):
@@ -36,6 +40,13 @@ def page(request: Request[Any, Any, Any], rows: Sequence[R], limit: int) -> Resp
     query = urlencode([*kept, ("cursor", cursor)])
     link = f'<{request.url.path}?{query}>; rel="next"'
     return Response(rows, headers={"Link": link, "X-Next-Cursor": cursor})
+
+
+def aware(field: str, at: datetime | None) -> datetime | None:
+    """Return a time that names its moment. Raises InvalidInput for one without its offset."""
+    if at is not None and at.tzinfo is None:
+        raise InvalidInput.of(field, "invalid", "takes a time with its offset, such as 2026-01-31T12:00:00Z")
+    return at
 
 
 def searchable(text: str) -> str:

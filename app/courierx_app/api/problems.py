@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,7 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from courierx_app.api.body import MalformedBody
 from courierx_app.api.request_id import request_id
+from courierx_app.api.throttle import TooManyRequests
 from courierx_core.errors import (
     Conflict,
     CourierXError,
@@ -36,6 +38,7 @@ STATUS: Mapping[type[CourierXError], int] = {
     Conflict: 409,
     Fenced: 409,
     Forbidden: 403,
+    TooManyRequests: 429,
     HookFailed: 502,
     StoreError: 503,
 }
@@ -79,9 +82,14 @@ def courierx_problem(request: Request[Any, Any, Any], error: CourierXError) -> R
     errors = fields_of(error)
     if isinstance(error, InvalidInput):
         detail = _detail(errors)
+    return _answer(request, status, error.code, detail, errors, _retry_after(status, error))
+
+
+def _retry_after(status: int, error: CourierXError) -> Mapping[str, str]:
+    if isinstance(error, TooManyRequests):
+        return {"Retry-After": str(max(1, math.ceil(error.retry_after)))}
     again = status == 503 or error.code == "idempotency_in_work"
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if again else {}
-    return _answer(request, status, error.code, detail, errors, headers)
+    return {"Retry-After": str(RETRY_AFTER_SECONDS)} if again else {}
 
 
 def fields_of(error: CourierXError) -> Sequence[FieldProblem]:

@@ -10,17 +10,18 @@ from typing import Any
 from sqlalchemy import func
 
 from courierx_core.audience.model import Audience
+from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.model import OPEN, Delivery, DeliveryState, Pace, moved
 from courierx_core.feedback.model import Event
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import Reason, SnapshotStep
 from courierx_sql.clock import now
-from courierx_sql.rows import counters
+from courierx_sql.rows import counters, log
 from courierx_sql.rows.audience import check
 from courierx_sql.rows.cancel import cancel_open
 from courierx_sql.rows.pace import pace
 from courierx_sql.rows.send_items import queue, requeue
-from courierx_sql.rows.slice import Slice
+from courierx_sql.rows.slice import Slice, check_limit
 from courierx_sql.rows.suppressed import causes
 from courierx_sql.tables import deliveries, work
 
@@ -105,6 +106,29 @@ class DeliveryRows(Slice[Delivery]):
         if since is not None:
             conditions.append(deliveries.c.updated_at >= since)
         return self._page(before, limit, *conditions)
+
+    def log(
+        self,
+        *,
+        delivery_id: int | None = None,
+        message_id: int | None = None,
+        status: LogStatus | None = None,
+        address: str | None = None,
+        since: datetime | None = None,
+        before: int | None = None,
+        limit: int = 100,
+    ) -> Sequence[LogLine]:
+        check_limit(limit)
+        return log.read(
+            self._tenant,
+            delivery_id=delivery_id,
+            message_id=message_id,
+            status=status,
+            address=address,
+            since=since,
+            before=before,
+            limit=limit,
+        )
 
     def totals(self, message_id: int) -> dict[str, int]:
         sums = Counter(counters.read(self._tenant, message_id))

@@ -54,6 +54,11 @@ class EventRows(Slice[Event]):
             conditions.append(events.c.at >= since)
         return self._page(before, limit, *conditions)
 
+    def some(self, ids: Sequence[int]) -> Sequence[Event]:
+        """Return those of the ids that there are."""
+        rows = self._tenant.execute(self._tenant.select(events).where(events.c.id.in_(ids)))
+        return [self._read(row._mapping) for row in rows]
+
     def let_go(self, *, ids: Sequence[int] = (), before: datetime | None = None) -> int:
         old = events.c.id.in_(ids) if before is None else events.c.at < before
         gone = self._tenant.delete(events).where(events.c.delivery_id.is_(None), old)

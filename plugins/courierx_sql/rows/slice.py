@@ -22,6 +22,12 @@ def is_id(number: int) -> bool:
     return 0 < number < 1 << 63
 
 
+def check_limit(limit: int) -> None:
+    """Raise InvalidInput for a page that is too large, or none."""
+    if not 1 <= limit <= 1000:
+        raise InvalidInput.of("limit", "out_of_range", f"limit is 1 to 1000, not {limit}.")
+
+
 class Slice(Generic[S]):
     """A table whose columns are the Struct's fields; `id`, `tenant_id` and times are the store's."""
 
@@ -95,8 +101,7 @@ class Slice(Generic[S]):
 
     def _newest(self, before: int | None, limit: int, *columns: ColumnElement[Any]) -> Select[Any]:
         """Select `columns` (all by default) of a page."""
-        if not 1 <= limit <= 1000:
-            raise InvalidInput.of("limit", "out_of_range", f"limit is 1 to 1000, not {limit}.")
+        check_limit(limit)
         statement = self._tenant.select(self.table, *columns)
         if before is not None:
             statement = statement.where(self.table.c.id < before)

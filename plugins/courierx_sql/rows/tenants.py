@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from courierx_core.errors import Conflict, InvalidInput, NotFound
+from courierx_core.errors import Conflict, NotFound
 from courierx_core.tenants import Tenant
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
 from courierx_sql.columns import metadata
+from courierx_sql.rows.slice import check_limit, is_id
 from courierx_sql.sets import Sets
 from courierx_sql.tables import OWNED, tenants, work
 
@@ -22,7 +23,8 @@ FINDABLE = frozenset(
 
 
 def get(connection: Connection, tenant_id: int) -> Tenant:
-    row = connection.execute(select(tenants).where(tenants.c.id == tenant_id)).one_or_none()
+    found = select(tenants).where(tenants.c.id == tenant_id)
+    row = connection.execute(found).one_or_none() if is_id(tenant_id) else None
     if row is None:
         raise NotFound(f"No tenant {tenant_id}.")
     return _read(row)
@@ -31,7 +33,7 @@ def get(connection: Connection, tenant_id: int) -> Tenant:
 def owner_of(connection: Connection, sets: Sets, table: str, object_id: int) -> int | None:
     if table not in FINDABLE:
         raise ValueError(f"owner_of knows {', '.join(sorted(FINDABLE))}, not {table!r}.")
-    return sets.owner_of(connection, table, object_id)
+    return sets.owner_of(connection, table, object_id) if is_id(object_id) else None
 
 
 class TenantRows:
@@ -59,9 +61,13 @@ class TenantRows:
     def get(self, tenant_id: int) -> Tenant:
         return get(self._connection, tenant_id)
 
+    def by_name(self, name: str) -> Tenant | None:
+        found = select(tenants).where(tenants.c.name_key == name.casefold())
+        row = self._connection.execute(found).one_or_none()
+        return None if row is None else _read(row)
+
     def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Tenant]:
-        if not 1 <= limit <= 1000:
-            raise InvalidInput.of("limit", "out_of_range", f"limit is 1 to 1000, not {limit}.")
+        check_limit(limit)
         statement = select(tenants).order_by(tenants.c.id.desc()).limit(limit)
         if before is not None:
             statement = statement.where(tenants.c.id < before)
