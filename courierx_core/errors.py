@@ -52,6 +52,16 @@ class Forbidden(CourierXError):
     code = "forbidden"
 
 
+class TooManyRequests(CourierXError):
+    """The caller has asked too often; `retry_after` is in seconds."""
+
+    code = "too_many_requests"
+
+    def __init__(self, what: str, retry_after: float) -> None:
+        self.retry_after = retry_after
+        super().__init__(what)
+
+
 class Fenced(CourierXError):
     """The lease on a work item is no longer ours: taken over, paused, cancelled. Write nothing more."""
 

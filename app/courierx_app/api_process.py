@@ -33,6 +33,8 @@ def main() -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        # Whom to believe about the client's address is COURIERX_TRUSTED_PROXIES' business alone.
+        proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     uvicorn.Server(options).run(sockets=[socket.socket(fileno=given.fd)])

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from typing import Any
 
 from litestar import Litestar, Router
+from litestar.config.compression import CompressionConfig
 from litestar.config.cors import CORSConfig
 from litestar.datastructures import State
 from litestar.di import Provide
@@ -17,22 +18,26 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from courierx_app.api.admin import AdminController
-from courierx_app.api.caller import authenticated, provide_caller
+from courierx_app.api.bad_keys import BadKeys
+from courierx_app.api.caller import Access, authenticated, provide_caller
 from courierx_app.api.campaigns import CampaignController
 from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
+from courierx_app.api.headers import add_headers
 from courierx_app.api.health import HealthController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
 from courierx_app.api.messages import MessageController
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.provider_events import provider_events
-from courierx_app.api.request_id import add_request_id
+from courierx_app.api.request_id import logs_name_the_request
 from courierx_app.api.scopes import ANY_KEY, check_scopes
 from courierx_app.api.send_test import send_test
 from courierx_app.api.subscribers import SubscriberController
 from courierx_app.api.suppression import SuppressionController
 from courierx_app.api.tenants import TenantController
+from courierx_app.client_address import networks
+from courierx_app.container import public_url_of
 from courierx_app.settings import Settings
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError
@@ -53,7 +58,10 @@ CONTROLLERS = (
     EmailLogController,
     AdminController,
 )
-EXPOSED = ["Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-Replayed"]
+EXPOSED = ["ETag", "Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-Replayed"]
+BODY_MAX_BYTES = 10_000_000
+"""Of a request, unless its route says otherwise; a longer one is a 413."""
+COMPRESSED_FROM_BYTES = 1024
 
 
 def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Litestar:
@@ -81,16 +89,40 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
             HTTPException: http_problem,
             Exception: unexpected_problem,
         },
-        before_send=[add_request_id],
+        before_send=[add_headers],
+        middleware=[logs_name_the_request],
+        request_max_body_size=BODY_MAX_BYTES,
+        compression_config=CompressionConfig(
+            backend="gzip",
+            minimum_size=COMPRESSED_FROM_BYTES,
+            gzip_compress_level=5,
+            exclude_opt_key="uncompressed",
+        ),
         cors_config=CORSConfig(allow_origins=origins, expose_headers=EXPOSED),
         openapi_config=_openapi(settings),
-        state=State({"courier": courier, "settings": settings, "dev": dev, "origins": frozenset(origins)}),
+        state=State(
+            {
+                "courier": courier,
+                "settings": settings,
+                "access": _access(courier, settings, dev),
+                "https": public_url_of(settings).startswith("https:"),
+            }
+        ),
         lifespan=[closing],
         logging_config=None,
         type_encoders={},
     )
     check_scopes(app)
     return app
+
+
+def _access(courier: Courier, settings: Settings, dev: bool) -> Access:
+    return Access(
+        bad_keys=BadKeys(courier.limiter, courier.runtime.monotonic),
+        trusted=networks(settings.trusted_proxies),
+        origins=frozenset(settings.allowed_origins),
+        dev=dev,
+    )
 
 
 def _plugin_routes(courier: Courier) -> Sequence[Any]:

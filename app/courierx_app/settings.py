@@ -6,7 +6,7 @@ A driver's settings are its own Config's business (`container.py` reads them fro
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Meta
 
+from courierx_app.client_address import networks
 from courierx_core import dotenv
 from courierx_core.config import load, merged
 from courierx_core.errors import ConfigError
@@ -40,6 +41,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         "http://localhost:3000",
     )
     rate_limit_per_minute: Annotated[int, Meta(ge=1, extra={"env": "RATE_LIMIT_PER_MINUTE"})] = 120
+    """What one key may ask in a minute of the routes that send at once."""
+    trusted_proxies: Annotated[
+        tuple[str, ...], Meta(extra={"env": "COURIERX_TRUSTED_PROXIES"}, examples=["10.0.0.0/8,fd00::/8"])
+    ] = ()
+    """The addresses and networks of your own proxies: X-Forwarded-For is believed from them alone."""
 
     sender_email: Annotated[str, Meta(extra={"env": "SES_SENDER_EMAIL"})] = ""
     """The From of a campaign whose tenant has no sender of its own."""
@@ -142,13 +148,14 @@ def refusals(settings: Settings, *, dev: bool = False) -> list[str]:
         )
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         problems.append(f"COURIERX_PUBLIC_URL: got {settings.public_url!r}; it takes an http or https URL")
-    problems += _database_problem(settings.database_url)
+    problems += _problem_of(lambda: networks(settings.trusted_proxies))
+    problems += _problem_of(lambda: store_of(settings.database_url))
     return problems
 
 
-def _database_problem(url: Secret) -> list[str]:
+def _problem_of(read: Callable[[], object]) -> list[str]:
     try:
-        store_of(url)
+        read()
     except ConfigError as problem:
         return [str(problem)]
     return []

@@ -10,10 +10,12 @@ import pytest
 from litestar import Litestar, get
 from litestar.testing import TestClient
 
+from courierx_app.api import bad_keys
 from courierx_app.api.scopes import check_scopes, needs
 from courierx_core import access
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput, PluginError
+from courierx_core.ports.limiter import Rate
 from courierx_core.scopes import PLATFORM, SCOPES, allowed
 from tests.app.operations import NOBODYS, Operation, operations_of
 
@@ -73,8 +75,9 @@ def test_a_key_does_what_its_scopes_say_and_nothing_else(
 
 
 def test_without_a_key_that_works_every_operation_is_a_401(
-    api: Callable[..., Client], courier: Courier
+    api: Callable[..., Client], courier: Courier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bad_keys, "RATE", Rate(1_000_000))
     client = api()
     now = courier.runtime.now()
     past = access.create_key(

@@ -13,15 +13,29 @@ from litestar.exceptions import NotAuthorizedException
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import Scope
 
+from courierx_app.api.bad_keys import BadKeys
 from courierx_app.api.paging import ID_MAX
 from courierx_app.api.scopes import is_public, scope_of
+from courierx_app.client_address import Network, client_address, source
 from courierx_core.access import ApiKey, allows, authenticate, scopes_of
 from courierx_core.courier import Courier
-from courierx_core.errors import Forbidden, InvalidInput, NotFound
+from courierx_core.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
 from courierx_core.scopes import PLATFORM, SCOPES
 
 _KEY = "courierx_caller"
+_TOO_MANY = "Too many keys that do not work came from this address; wait before the next."
+_ASK_FOR = "Send a valid key: Authorization: Bearer cx_..."
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", ""})
+
+
+class Access(msgspec.Struct, frozen=True, kw_only=True):
+    """What lets requests in, made once per application."""
+
+    bad_keys: BadKeys
+    trusted: tuple[Network, ...]
+    """Proxies whose X-Forwarded-For is believed."""
+    origins: frozenset[str]
+    dev: bool
 
 
 class Caller(msgspec.Struct, frozen=True):
@@ -92,25 +106,35 @@ async def authenticated(connection: ASGIConnection[Any, Any, Any, Any], handler:
 
 async def _caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     given = connection.headers.get("authorization", "")
-    state = connection.app.state
-    if not given and state.dev:
-        _require_local(connection)
+    access: Access = connection.app.state.access
+    if not given and access.dev:
+        _require_local(connection, access)
         return Caller(None)
     scheme, _, text = given.partition(" ")
-    courier: Courier = state.courier
-    if scheme.lower() == "bearer" and text:
-        key = await run_sync(authenticate, courier.store, text.strip(), courier.runtime.now())
-        if key is not None:
-            return Caller(key)
-    raise NotAuthorizedException(
-        detail="Send a valid key: Authorization: Bearer cx_...", headers={"WWW-Authenticate": "Bearer"}
-    )
+    if scheme.lower() != "bearer" or not text.strip():
+        raise NotAuthorizedException(detail=_ASK_FOR, headers={"WWW-Authenticate": "Bearer"})
+    return await _holder(connection, access, text.strip())
 
 
-def _require_local(connection: ASGIConnection[Any, Any, Any, Any]) -> None:
+async def _holder(connection: ASGIConnection[Any, Any, Any, Any], access: Access, text: str) -> Caller:
+    """Know a key by its text; a source that has tried too many that don't work has to wait."""
+    courier: Courier = connection.app.state.courier
+    whence = source(client_address(connection.scope, access.trusted))
+    if wait := access.bad_keys.wait(whence, text):
+        raise TooManyRequests(_TOO_MANY, wait)
+    key = await run_sync(authenticate, courier.store, text, courier.runtime.now())
+    if key is not None:
+        access.bad_keys.worked(text)
+        return Caller(key)
+    if wait := await run_sync(access.bad_keys.failed, whence, text):
+        raise TooManyRequests(_TOO_MANY, wait)
+    raise NotAuthorizedException(detail=_ASK_FOR, headers={"WWW-Authenticate": "Bearer"})
+
+
+def _require_local(connection: ASGIConnection[Any, Any, Any, Any], access: Access) -> None:
     """Refuse a web page elsewhere that reaches this machine through its user's browser."""
     host = urlsplit(f"//{connection.headers.get('host', '')}").hostname or ""
     origin = connection.headers.get("origin", "")
-    foreign = origin and origin not in connection.app.state.origins
+    foreign = origin and origin not in access.origins
     if host not in _LOOPBACK or (foreign and urlsplit(origin).hostname not in _LOOPBACK):
         raise Forbidden("Without a key, --dev answers only requests made on this machine.")

@@ -14,7 +14,6 @@ from litestar.exceptions import HTTPException, ValidationException
 
 from courierx_app.api.body import MalformedBody
 from courierx_app.api.request_id import request_id
-from courierx_app.api.throttle import TooManyRequests
 from courierx_core.errors import (
     Conflict,
     CourierXError,
@@ -25,6 +24,7 @@ from courierx_core.errors import (
     NotFound,
     RenderError,
     StoreError,
+    TooManyRequests,
 )
 from courierx_core.plugins import HookFailed
 

@@ -1,4 +1,4 @@
-"""Request ids: the client's own where it is well formed, else a fresh one; in every answer."""
+"""Request ids: the client's own where it is well formed, else a fresh one; in every answer and log line."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import secrets
 from collections.abc import MutableMapping
 from typing import Any
 
-from litestar.datastructures import MutableScopeHeaders
-from litestar.types import Message, Scope
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from courierx_app.logs import REQUEST
 
 HEADER = "X-Request-ID"
 _KEY = "courierx_request_id"
@@ -24,7 +25,11 @@ def request_id(scope: Any) -> str:
     return str(state[_KEY])
 
 
-async def add_request_id(message: Message, scope: Scope) -> None:
-    """Add the header to an answer as it begins."""
-    if message["type"] == "http.response.start":
-        MutableScopeHeaders(message)[HEADER] = request_id(scope)
+def logs_name_the_request(app: ASGIApp) -> ASGIApp:
+    """Middleware: what is logged while a request is answered carries its id."""
+
+    async def named(scope: Scope, receive: Receive, send: Send) -> None:
+        REQUEST.set(request_id(scope))
+        await app(scope, receive, send)
+
+    return named

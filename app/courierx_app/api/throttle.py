@@ -8,18 +8,8 @@ from litestar import Request
 
 from courierx_app.api.caller import Caller
 from courierx_core.courier import Courier
-from courierx_core.errors import CourierXError
+from courierx_core.errors import TooManyRequests
 from courierx_core.ports.limiter import Rate
-
-
-class TooManyRequests(CourierXError):
-    """The key has asked too often; `retry_after` is in seconds."""
-
-    code = "too_many_requests"
-
-    def __init__(self, what: str, retry_after: float) -> None:
-        self.retry_after = retry_after
-        super().__init__(what)
 
 
 def limited(request: Request[Any, Any, Any], courier: Courier, caller: Caller, route: str) -> None:
