@@ -9,8 +9,8 @@ import pytest
 
 from courierx_core.campaigns import service as campaigns
 from courierx_core.errors import Conflict
-from courierx_core.messages.model import Content, Message
-from courierx_core.messages.service import send_message
+from courierx_core.mail.address import Address
+from courierx_core.messages.transactional import NewMessage, send
 from courierx_core.ports.driver import utcnow
 from courierx_core.work import NEEDS_ADOPTION
 from tests.faults.api import serving
@@ -37,10 +37,11 @@ class Open:
         self.scheduled = site.draft(list_id)
         at = utcnow() + timedelta(seconds=1.0)
         campaigns.schedule(site.courier, site.tenant_id, self.scheduled, at)
-        content = Content(from_email="post@acme.example", subject="Reset", text="Here")
-        message = Message(tenant_id=site.tenant_id, stream="transactional", transport="smtp", content=content)
-        with site.courier.store.begin(site.tenant_id) as unit:
-            _, [self.single] = send_message(site.courier, unit, message, [SINGLE])
+        new = NewMessage(
+            to=(Address("", SINGLE),), sender=Address("", "post@acme.example"), subject="Reset", text="Here"
+        )
+        [delivery] = send(site.courier, site.tenant_id, new).deliveries
+        self.single = delivery.id
         self.sent = site.sent()
 
     @property

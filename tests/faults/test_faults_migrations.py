@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -27,14 +28,14 @@ LOGIN = ""
 
 @pytest.fixture
 def databases(request: pytest.FixtureRequest, store_name: StoreName, tmp_path: Path) -> Iterator[list[str]]:
-    """URLs of four empty databases, as the migrations' role."""
+    """URLs of three empty databases, as the migrations' role."""
     with ExitStack() as stack:
         if store_name == "sqlite":
-            yield [f"sqlite:///{tmp_path}/{number}.db" for number in range(4)]
+            yield [f"sqlite:///{tmp_path}/{number}.db" for number in range(3)]
         else:
             (tmp_path / "courierx.toml").write_text(f'[store]\napp_role = "{LOGIN}"\n')
             server: Postgres = request.getfixturevalue("postgres")
-            yield [server.url(stack.enter_context(server.database()), OWNER) for _ in range(4)]
+            yield [server.url(stack.enter_context(server.database()), OWNER) for _ in range(3)]
 
 
 def test_r25_a_killed_migration_is_completed_by_the_next_run(
@@ -44,19 +45,18 @@ def test_r25_a_killed_migration_is_completed_by_the_next_run(
     chance: random.Random,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    whole, in_first, in_second, with_rows = databases
-    first, second = statements(whole)
-    kill_and_repeat(tmp_path, in_first, chance.randint(1, first))
-    kill_and_repeat(tmp_path, in_second, first + chance.randint(1, second))
+    whole, empty, with_rows = databases
+    first, *later = statements(whole)
+    kill_in_each(tmp_path, empty, [first, *later], chance)
     upgrade(with_rows, monkeypatch, "0001")
     add_tenant(with_rows)
-    kill_and_repeat(tmp_path, with_rows, chance.randint(1, second), was="0001")
+    kill_in_each(tmp_path, with_rows, later, chance, was="0001")
     with closing(store_of(with_rows)) as store, store.platform() as platform:
         assert [tenant.name for tenant in platform.tenants.list()] == ["Acme"]
 
 
-def statements(url: str) -> tuple[int, int]:
-    """Count the statements that change anything in the first migration, and in the second."""
+def statements(url: str) -> list[int]:
+    """Count the statements of each migration that change anything."""
     seen: list[str] = []
 
     def note(_connection: object, _cursor: object, sql: str, *_: object) -> None:
@@ -69,27 +69,29 @@ def statements(url: str) -> tuple[int, int]:
             store.upgrade()
     finally:
         event.remove(Engine, "before_cursor_execute", note)
-    [born, moved] = [
+    ends = [
         number
         for number, sql in enumerate(seen, 1)
         if "courierx_version" in sql and sql.startswith(("INSERT", "UPDATE"))
     ]
-    return born, moved - born
+    assert len(ends) == int(HEAD)
+    return [end - start for start, end in pairwise([0, *ends])]
 
 
-def kill_and_repeat(folder: Path, url: str, nth: int, *, was: str = "") -> None:
-    """Kill `courierx db upgrade` at its nth statement; then run it again, to its end."""
+def kill_in_each(
+    folder: Path, url: str, counts: Sequence[int], chance: random.Random, *, was: str = ""
+) -> None:
+    """Kill `courierx db upgrade` in one migration after the other; then let it run to its end."""
     environ = {"DATABASE_URL": url, "COURIERX_SECRET_KEY": SECRET}
-    killed = Process(
-        folder / "killed.log",
-        folder,
-        {**environ, "COURIERX_TEST_BEND": f"kill_at_statement={nth}"},
-        "db",
-        "upgrade",
-    )
-    assert killed.wait() == -9, f"it was not killed at statement {nth}: {killed.words()}"
-    with closing(store_of(url)) as store:
-        assert store.revision() == was, "half a migration was stored"
+    before = 0
+    for count in counts:
+        nth = before + chance.randint(1, count)
+        bent = {**environ, "COURIERX_TEST_BEND": f"kill_at_statement={nth}"}
+        killed = Process(folder / "killed.log", folder, bent, "db", "upgrade")
+        assert killed.wait() == -9, f"it was not killed at statement {nth}: {killed.words()}"
+        with closing(store_of(url)) as store:
+            assert store.revision() == was, "half an upgrade was stored"
+        before += count
     again = Process(folder / "again.log", folder, environ, "db", "upgrade")
     assert again.wait() == 0, again.words()
     with closing(store_of(url)) as store:
