@@ -278,8 +278,7 @@ class Worker:
             with self.courier.store.begin(tenant.id, write=False) as unit:
                 found = [
                     each.message_id
-                    for status in UNDER_WAY
-                    for each in unit.campaigns.list(status=status, limit=1000)
+                    for each in unit.campaigns.list(statuses=UNDER_WAY, limit=1000)
                     if each.message_id is not None and not unit.work.open_items(each.message_id)
                 ]
             for message_id in found:

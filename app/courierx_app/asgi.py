@@ -20,6 +20,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from courierx_app.api.admin import AdminController
 from courierx_app.api.bad_keys import BadKeys
 from courierx_app.api.caller import Access, authenticated, provide_caller
+from courierx_app.api.campaign_trials import CampaignTrialController
 from courierx_app.api.campaigns import CampaignController
 from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
@@ -48,6 +49,7 @@ CONTROLLERS = (
     SubscriberController,
     ListController,
     CampaignController,
+    CampaignTrialController,
     MessageController,
     SuppressionController,
     KeyController,

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -15,12 +13,12 @@ from courierx_core.audience.model import Audience, MailingList
 from courierx_core.audience.service import ImportReport, import_csv
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
+from courierx_core.campaigns.preview import preview
 from courierx_core.courier import Courier
 from courierx_core.errors import ConfigError, Conflict, InvalidInput
-from courierx_core.messages.compile import Compiled
-from courierx_core.messages.model import Message, Recipient
 from courierx_core.messages.service import freeze
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.ports.transport import Stream
 
 TENANT = "courierx send"
 """The tenant that owns what is sent from the command line."""
@@ -60,7 +58,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     audience: int
     imported: ImportReport
     sample: str
-    warnings: tuple[str, ...]
+    warnings: Sequence[str]
 
     @property
     def started(self) -> bool:
@@ -139,24 +137,11 @@ def _create(courier: Courier, unit: UnitOfWork, mailing: Mailing, name: str, fin
     )
 
 
-def _sample(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> tuple[str, tuple[str, ...]]:
-    """Render the message for one of the people, as its reader would see it."""
-    stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
+def _sample(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> tuple[str, Sequence[str]]:
+    """Render the message for one of the people, as its reader would see it, once it could be sent."""
+    stream: Stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
     transport = campaign.transport or courier.policy.default_transport
-    content = campaigns.content_of(courier, unit, campaign)
-    frozen = freeze(courier, content, stream=stream, transport=transport)  # type: ignore[arg-type]
-    message = Message(tenant_id=unit.tenant_id, stream=stream, transport=transport, content=frozen)  # type: ignore[arg-type]
-    compiled = Compiled(message, courier.tokens, courier.hooks.template_filters())
-    people = unit.subscribers.list(limit=1)
-    if not people:
-        return "", ()
-    person = people[0]
-    to = Recipient(0, 0, person.email, "queued", 0, person.first_name, person.last_name, person.attributes)
-    mail = message_from_bytes(compiled.render(to), policy=policy.default)
-    assert isinstance(mail, EmailMessage)
-    body = mail.get_body(("plain", "html"))
-    head = "\n".join(f"{key}: {mail[key]}" for key in ("From", "To", "Subject"))
-    unknown = [
-        text for text in compiled.warnings if not any(f"`{name}`" in text for name in person.attributes)
-    ]
-    return f"{head}\n\n{body.get_content() if body else ''}", tuple(unknown)
+    freeze(courier, campaigns.content_of(courier, unit, campaign), stream=stream, transport=transport)
+    seen = preview(courier, unit, campaign.id)
+    head = f"From: {seen.from_}\nTo: {seen.email}\nSubject: {seen.subject}"
+    return f"{head}\n\n{seen.text or seen.html}", seen.warnings

@@ -13,6 +13,7 @@ from courierx_core.errors import Conflict
 CampaignStatus: TypeAlias = Literal[
     "draft", "scheduled", "preparing", "sending", "paused", "completed", "cancelled"
 ]
+PublicStatus: TypeAlias = Literal["draft", "scheduled", "sending", "paused", "completed", "cancelled"]
 Action: TypeAlias = Literal[
     "schedule", "unschedule", "start", "send", "pause", "resume", "complete", "cancel"
 ]
@@ -32,6 +33,9 @@ TRANSITIONS: dict[Action, dict[CampaignStatus, CampaignStatus]] = {
         "paused": "cancelled",
     },
 }
+
+BUSY: tuple[CampaignStatus, ...] = ("scheduled", "preparing", "sending", "paused")
+"""Neither a draft nor over."""
 
 
 class Campaign(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,17 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     completed_at: datetime | None = None
 
 
+def public_status(status: CampaignStatus) -> PublicStatus:
+    """Return the status as every answer says it: a campaign is sending also while its audience is written
+    down, which nobody outside can act on."""
+    return "sending" if status == "preparing" else status
+
+
+def meant_by(status: PublicStatus) -> tuple[CampaignStatus, ...]:
+    """Return the statuses that an answer calls so."""
+    return ("preparing", "sending") if status == "sending" else (status,)
+
+
 def can(status: CampaignStatus, action: Action) -> bool:
     return status in TRANSITIONS[action]
 
@@ -73,8 +88,9 @@ def move(campaign: Campaign, action: Action, *, reason: str = "") -> Campaign:
     """Return the campaign after `action`. Raises Conflict naming the state where it is illegal."""
     after = TRANSITIONS[action].get(campaign.status)
     if after is None:
-        allowed = ", ".join(TRANSITIONS[action])
+        present, allowed = public_status(campaign.status), map(public_status, TRANSITIONS[action])
         raise Conflict(
-            f"Campaign {campaign.id} is {campaign.status}; {action} is possible only from: {allowed}."
+            f"Campaign {campaign.id} is {present}; {action} is possible only from: "
+            f"{', '.join(dict.fromkeys(allowed))}."
         )
     return msgspec.structs.replace(campaign, status=after, pause_reason=reason if action == "pause" else "")

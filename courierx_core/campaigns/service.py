@@ -9,11 +9,14 @@ import msgspec
 
 from courierx_core.audience.lists import check_lists
 from courierx_core.audience.model import Audience, MailingList
-from courierx_core.campaigns.model import Campaign, can, move
+from courierx_core.campaigns.model import Campaign, PublicStatus, can, move, public_status
+from courierx_core.checking import Checks
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import STATES, DeliveryState
-from courierx_core.errors import Conflict, CourierXError, FieldProblem, InvalidInput, RenderError
+from courierx_core.errors import Conflict, CourierXError, InvalidInput, NotFound, RenderError
 from courierx_core.mail.address import split_address
+from courierx_core.messages.headers import check_headers
+from courierx_core.messages.limits import SUBJECT_MAX
 from courierx_core.messages.model import Content, Message
 from courierx_core.messages.service import complete_message, complete_parts, freeze
 from courierx_core.notify import TOPICS, notify
@@ -22,6 +25,7 @@ from courierx_core.ports.transport import Stream
 from courierx_core.senders import default_sender
 from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
+from courierx_core.templates.sandbox import OUTPUT_MAX
 from courierx_core.templates.service import parts_of, sources
 from courierx_core.work import NEEDS_ADOPTION, WorkItem
 
@@ -47,7 +51,7 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     """What became of a campaign. `states` always add up to `audience`."""
 
     campaign_id: int
-    status: str
+    status: PublicStatus
     pause_reason: str
     audience: int
     states: Mapping[str, int]
@@ -67,7 +71,8 @@ def update(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Campaign:
     stored = unit.campaigns.get(campaign.id)
     if stored.status not in ("draft", "scheduled"):
         raise Conflict(
-            f"Campaign {campaign.id} is {stored.status}: what it sends is frozen. Clone it to change it."
+            f"Campaign {campaign.id} is {public_status(stored.status)}: what it sends is frozen."
+            " Clone it to change it."
         )
     examine(courier, unit, campaign)
     return unit.campaigns.save(campaign, was=stored.status)
@@ -76,17 +81,28 @@ def update(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Campaign:
 def examine(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
     """Raise what `create` and `update` would. A template's trial takes 0.2 s: done in a unit that only
     reads, before theirs, it keeps no other writer waiting."""
-    problems: list[FieldProblem] = []
-    if not campaign.name.strip() or len(campaign.name) > NAME_MAX:
-        problems.append(FieldProblem("name", "length", f"takes 1 to {NAME_MAX} characters"))
-    if campaign.from_email:
-        try:
-            split_address(campaign.from_email)
-        except InvalidInput as error:
-            problems += [FieldProblem("from_email", p.code, p.message) for p in error.problems]
-    if problems:
-        raise InvalidInput(*problems)
-    verdict = check(_template(unit, campaign), filters=courier.hooks.template_filters())
+    checks = Checks()
+    checks.text("name", campaign.name, longest=NAME_MAX)
+    checks.text("subject", campaign.subject, longest=SUBJECT_MAX, required=campaign.template_id is None)
+    checks.text("from_name", campaign.from_name, longest=NAME_MAX, required=False)
+    for field in ("body", "html", "text"):
+        if len(getattr(campaign, field)) > OUTPUT_MAX:
+            checks.add(field, "too_long", f"takes at most {OUTPUT_MAX:,} characters")
+    for field in ("from_email", "reply_to"):
+        checks.mailbox(field, getattr(campaign, field))
+    try:
+        check_headers(campaign.headers)
+    except InvalidInput as error:
+        checks.problems += error.problems
+    if campaign.transport and campaign.transport not in courier.transports:
+        known = ", ".join(courier.transports)
+        checks.add("transport", "not_found", f"no transport {campaign.transport!r} (configured: {known})")
+    try:
+        template = _template(unit, campaign)
+    except NotFound as error:
+        checks.add("template_id", "not_found", str(error))
+    checks.done()
+    verdict = check(template, filters=courier.hooks.template_filters())
     if not verdict.valid:
         raise RenderError(verdict.reason, part=verdict.part, line=verdict.line)
 
@@ -320,7 +336,7 @@ def report(unit: UnitOfWork, campaign_id: int) -> Report:
         reasons = unit.deliveries.reasons(campaign.message_id)
     return Report(
         campaign_id=campaign_id,
-        status=campaign.status,
+        status=public_status(campaign.status),
         pause_reason=campaign.pause_reason,
         audience=sum(totals.values()),
         states={state: totals[state] for state in STATES if totals.get(state)},

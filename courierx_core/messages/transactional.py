@@ -85,23 +85,42 @@ def prepare(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Prepared:
     Raises InvalidInput with every bad field, RenderError with the line.
     """
     check_limits(new, courier.runtime.now())
-    transport = new.transport or courier.policy.default_transport
     content = _content(courier, unit, new)
     try:
-        frozen = freeze(courier, content, stream="transactional", transport=transport)
+        return prepare_content(
+            courier,
+            unit.tenant_id,
+            content,
+            new.recipients,
+            transport=new.transport,
+            scheduled_at=new.scheduled_at,
+        )
     except InvalidInput as error:
         named = [FieldProblem(_FIELDS.get(p.field, p.field), p.code, p.message) for p in error.problems]
         raise InvalidInput(*named) from None
-    starts = new.scheduled_at or courier.runtime.now()
+
+
+def prepare_content(
+    courier: Courier,
+    tenant_id: int,
+    content: Content,
+    recipients: Sequence[str],
+    *,
+    transport: str = "",
+    scheduled_at: datetime | None = None,
+) -> Prepared:
+    """Check and freeze a content for a few addresses, on its way over a transport or the default one."""
+    transport = transport or courier.policy.default_transport
+    starts = scheduled_at or courier.runtime.now()
     message = Message(
-        tenant_id=unit.tenant_id,
+        tenant_id=tenant_id,
         stream="transactional",
         transport=transport,
-        content=frozen,
-        scheduled_at=new.scheduled_at,
+        content=freeze(courier, content, stream="transactional", transport=transport),
+        scheduled_at=scheduled_at,
         expires_at=starts + timedelta(seconds=courier.policy.transactional_ttl),
     )
-    return Prepared(message, new.recipients, _try(courier, message))
+    return Prepared(message, recipients, _try(courier, message))
 
 
 def _content(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Content:

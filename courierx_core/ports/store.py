@@ -46,7 +46,7 @@ class Campaigns(Protocol):
         """Return the newest campaign of that exact name."""
 
     def list(
-        self, *, before: int | None = None, limit: int = 100, status: CampaignStatus | None = None
+        self, *, before: int | None = None, limit: int = 100, statuses: Sequence[CampaignStatus] = ()
     ) -> Sequence[Campaign]: ...
     def save(self, campaign: Campaign, *, was: CampaignStatus) -> Campaign:
         """Write it if its stored status is still `was`, else raise Conflict: two starts, one run."""

@@ -62,8 +62,11 @@ class ContentContract:
             newer = unit.campaigns.add(new)
             assert unit.campaigns.by_name("May") == newer
             assert unit.campaigns.by_name("may") is None
-            assert [each.id for each in unit.campaigns.list(status="draft")] == [newer.id, added.id]
-            assert unit.campaigns.list(status="sending") == []
+            assert [each.id for each in unit.campaigns.list(statuses=["draft", "paused"])] == [
+                newer.id,
+                added.id,
+            ]
+            assert unit.campaigns.list(statuses=["sending"]) == []
             unit.campaigns.remove(newer.id)
             with pytest.raises(NotFound):
                 unit.campaigns.get(newer.id)
@@ -75,7 +78,7 @@ class ContentContract:
         started = msgspec.structs.replace(read, status="preparing", message_id=7, started_at=utcnow())
         with store.begin(tenant) as unit:
             assert unit.campaigns.save(started, was="draft").status == "preparing"
-            with pytest.raises(Conflict, match="preparing"):
+            with pytest.raises(Conflict, match="sending"):
                 unit.campaigns.save(started, was="draft")
             with pytest.raises(NotFound):
                 unit.campaigns.save(msgspec.structs.replace(started, id=read.id + 1000), was="draft")

@@ -94,7 +94,7 @@ def test_send_now_starts_once(client: Client, draft: dict[str, Any], people: int
     assert first.json() == {"enqueued": people, "status": "sending"}
     again = client.post(f"{path}/send-now")
     assert again.status_code == 409
-    assert "preparing" in again.json()["detail"]
+    assert "is sending" in again.json()["detail"]
     assert client.get(path).json()["status"] == "sending"
     assert client.delete(path).status_code == 409
     assert client.patch(path, json={"subject": "too late"}).status_code == 409

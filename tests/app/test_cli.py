@@ -155,7 +155,7 @@ def test_a_campaign_from_the_command_line(cx: Cx, courier: Any, tmp_path: Path) 
     assert "draft" in cx("campaigns", "list")
     cx("campaigns", "pause", number, status=1, err="is draft")
     assert json.loads(cx("campaigns", "start", number, "--json"))["audience"] == 2
-    cx("campaigns", "start", number, status=1, err="preparing")
+    cx("campaigns", "start", number, status=1, err="sending")
     said = cx("campaigns", "why", number)
     assert "is preparing." in said
     assert "no_worker: no worker is alive" in said

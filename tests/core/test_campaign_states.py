@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from courierx_core.campaigns.model import TRANSITIONS, Action, Campaign, CampaignStatus, can, move
+from courierx_core.campaigns.model import (
+    TRANSITIONS,
+    Action,
+    Campaign,
+    CampaignStatus,
+    can,
+    move,
+    public_status,
+)
 from courierx_core.errors import Conflict
 
 ACTIONS = st.sampled_from(get_args(Action))
@@ -24,7 +32,7 @@ def test_an_action_moves_as_drawn_or_conflicts(action: Action, status: CampaignS
     if can(status, action):
         assert move(campaign(status), action).status == TRANSITIONS[action][status]
     else:
-        with pytest.raises(Conflict, match=f"Campaign 7 is {status}"):
+        with pytest.raises(Conflict, match=f"Campaign 7 is {public_status(status)};"):
             move(campaign(status), action)
 
 

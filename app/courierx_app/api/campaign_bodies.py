@@ -11,7 +11,7 @@ import msgspec
 from courierx_app.api.addresses import GivenAddress, address_of
 from courierx_core.audience.lists import unknown_lists
 from courierx_core.audience.model import Audience
-from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.campaigns.model import Campaign, PublicStatus, public_status
 from courierx_core.campaigns.progress import Progress
 from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.ports.store import UnitOfWork
@@ -37,7 +37,7 @@ class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
     track_opens: bool | None = None
     track_clicks: bool | None = None
     unsubscribe: str | None = None
-    status: CampaignStatus | None = None
+    status: PublicStatus | None = None
 
 
 class NewCampaign(CampaignChanges, frozen=True, kw_only=True):
@@ -68,7 +68,7 @@ class CampaignAnswer(msgspec.Struct, frozen=True, kw_only=True):
     track_opens: bool
     track_clicks: bool
     unsubscribe: str
-    status: str
+    status: PublicStatus
     pause_reason: str
     message_id: int | None
     scheduled_at: datetime | None
@@ -121,7 +121,7 @@ def shown(campaign: Campaign, progress: Progress | None = None) -> CampaignAnswe
     values = msgspec.structs.asdict(campaign)
     audience: Audience = values.pop("audience")
     values["headers"] = dict(campaign.headers)
-    values["status"] = "sending" if campaign.status == "preparing" else campaign.status
+    values["status"] = public_status(campaign.status)
     return CampaignAnswer(
         **values,
         list_ids=audience.list_ids,

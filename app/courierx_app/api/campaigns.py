@@ -25,12 +25,17 @@ from courierx_app.api.idempotency import once
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.campaigns import service
-from courierx_core.campaigns.model import TRANSITIONS, CampaignStatus
+from courierx_core.campaigns.model import (
+    BUSY,
+    TRANSITIONS,
+    CampaignStatus,
+    PublicStatus,
+    meant_by,
+    public_status,
+)
 from courierx_core.campaigns.progress import Progress, progress
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
-
-_BUSY: tuple[CampaignStatus, ...] = ("scheduled", "preparing", "sending", "paused")
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,7 +44,7 @@ class Schedule(msgspec.Struct, frozen=True, kw_only=True):
 
 class Enqueued(msgspec.Struct, frozen=True, kw_only=True):
     enqueued: int
-    status: str
+    status: PublicStatus
 
 
 class CampaignController(Controller):
@@ -80,13 +85,15 @@ class CampaignController(Controller):
         courier: TheCourier,
         caller: TheCaller,
         tenant_id: FromQuery[int | None] = None,
-        status: FromQuery[CampaignStatus | None] = None,
+        status: FromQuery[PublicStatus | None] = None,
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Response[Sequence[CampaignAnswer]]:
         """List campaigns, newest first."""
         with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
-            found = unit.campaigns.list(before=cursor, limit=limit, status=status)
+            found = unit.campaigns.list(
+                before=cursor, limit=limit, statuses=meant_by(status) if status else ()
+            )
         return page(request, [shown(each) for each in found], limit)
 
     @get("/{campaign_id:int}", opt=needs("campaigns:read"), sync_to_thread=True)
@@ -117,7 +124,7 @@ class CampaignController(Controller):
         tenant_id = _tenant(courier, caller, campaign_id)
         with courier.store.begin(tenant_id, write=False) as unit:
             present = unit.campaigns.get(campaign_id)
-            if data.status not in (None, present.status, shown(present).status):
+            if data.status not in (None, public_status(present.status)):
                 caller.require("campaigns:send")
             service.examine(courier, unit, changed(unit, present, data))
         with courier.store.begin(tenant_id) as unit:
@@ -125,7 +132,7 @@ class CampaignController(Controller):
             wanted = changed(unit, campaign, data)
             if wanted != campaign:
                 campaign = service.update(courier, unit, wanted)
-        if data.status is None or data.status in (campaign.status, shown(campaign).status):
+        if data.status in (None, public_status(campaign.status)):
             return shown(campaign)
         return shown(_move(courier, tenant_id, campaign_id, campaign.status, data.status))
 
@@ -134,9 +141,9 @@ class CampaignController(Controller):
         """Delete a campaign; 409 while it is under way."""
         with courier.store.begin(_tenant(courier, caller, campaign_id)) as unit:
             campaign = unit.campaigns.get(campaign_id)
-            if campaign.status in _BUSY:
+            if campaign.status in BUSY:
                 way = f"POST /campaigns/{campaign_id}/cancel first."
-                raise Conflict(f"Campaign {campaign_id} is {campaign.status}; {way}")
+                raise Conflict(f"Campaign {campaign_id} is {public_status(campaign.status)}; {way}")
             unit.campaigns.remove(campaign_id)
 
     @post("/{campaign_id:int}/send-now", status_code=200, opt=needs("campaigns:send"), sync_to_thread=True)
@@ -223,4 +230,4 @@ def _move(courier: Courier, tenant_id: int, campaign_id: int, present: CampaignS
     routes = {"sending": "send-now", "scheduled": "schedule", "paused": "pause", "cancelled": "cancel"}
     route = routes.get(wanted)
     way = f"POST /campaigns/{campaign_id}/{route} is the way." if route else "No action leads there."
-    raise Conflict(f"Campaign {campaign_id} is {present} and cannot be set to {wanted}. {way}")
+    raise Conflict(f"Campaign {campaign_id} is {public_status(present)} and cannot be set to {wanted}. {way}")

@@ -110,26 +110,44 @@ class WholeMessageAnswer(MessageAnswer, frozen=True, kw_only=True):
     deliveries: Sequence[SentDelivery]
 
 
-def message_of(body: MessageBody) -> NewMessage:
-    """Read the addresses of a body. Raises InvalidInput naming every one that is wrong."""
-    problems: list[FieldProblem] = []
+class Readers:
+    """Reads addresses and collects what is wrong; `done()` raises InvalidInput with all of it."""
 
-    def read(given: GivenAddress, field: str) -> Address:
+    def __init__(self) -> None:
+        self.problems: list[FieldProblem] = []
+
+    def one(self, given: GivenAddress, field: str) -> Address:
         try:
             return address_of(given, field)
         except InvalidInput as problem:
-            problems.extend(problem.problems)
+            self.problems += problem.problems
             return Address("", "")
 
-    def read_all(field: str, given: Sequence[GivenAddress]) -> tuple[Address, ...]:
-        return tuple(read(each, f"{field}[{at}]") for at, each in enumerate(given))
+    def all(self, field: str, given: Sequence[GivenAddress]) -> tuple[Address, ...]:
+        return tuple(self.one(each, f"{field}[{at}]") for at, each in enumerate(given))
 
+    def done(self) -> None:
+        if self.problems:
+            raise InvalidInput(*self.problems)
+
+
+def addresses_of(field: str, given: Sequence[GivenAddress]) -> tuple[Address, ...]:
+    """Read them all. Raises InvalidInput naming every one that is wrong."""
+    readers = Readers()
+    found = readers.all(field, given)
+    readers.done()
+    return found
+
+
+def message_of(body: MessageBody) -> NewMessage:
+    """Read the addresses of a body. Raises InvalidInput naming every one that is wrong."""
+    readers = Readers()
     new = NewMessage(
-        to=read_all("to", body.to),
-        cc=read_all("cc", body.cc),
-        bcc=read_all("bcc", body.bcc),
-        sender=read(body.from_, "from") if body.from_ else None,
-        reply_to=read(body.reply_to, "reply_to") if body.reply_to else None,
+        to=readers.all("to", body.to),
+        cc=readers.all("cc", body.cc),
+        bcc=readers.all("bcc", body.bcc),
+        sender=readers.one(body.from_, "from") if body.from_ else None,
+        reply_to=readers.one(body.reply_to, "reply_to") if body.reply_to else None,
         template_id=body.template_id,
         subject=body.subject,
         html=body.html,
@@ -142,8 +160,7 @@ def message_of(body: MessageBody) -> NewMessage:
         transport=body.transport,
         scheduled_at=body.scheduled_at,
     )
-    if problems:
-        raise InvalidInput(*problems)
+    readers.done()
     return new
 
 

@@ -134,6 +134,27 @@ def clone(campaign_id: int, only: tuple[str, ...], name: str, as_json: bool) -> 
 
 @campaigns.command()
 @click.argument("campaign_id", type=int)
+@click.option("--to", "to", multiple=True, required=True, metavar="ADDRESS", help="Whom to; repeatable.")
+@click.option("--subscriber", type=int, help="As which subscriber would get it; else one of the audience.")
+@json_option
+def test(campaign_id: int, to: tuple[str, ...], subscriber: int | None, as_json: bool) -> None:
+    """Send a campaign as it is now to a few addresses; its audience and report stay as they are."""
+    from courierx_core.campaigns.preview import send_test
+    from courierx_core.mail.address import split_address
+
+    with courier() as made:
+        people = [split_address(each, "--to") for each in to]
+        sent = send_test(made, owner(made, campaign_id), campaign_id, people, subscriber_id=subscriber)
+    if as_json:
+        emit({"id": campaign_id, "message_id": sent.message.id, "warnings": sent.warnings})
+        return
+    click.echo(f"Message {sent.message.id} goes to {len(sent.deliveries)} as a test.")
+    for warning in sent.warnings:
+        click.echo(f"  {warning}", err=True)
+
+
+@campaigns.command()
+@click.argument("campaign_id", type=int)
 @json_option
 def report(campaign_id: int, as_json: bool) -> None:
     """Report what became of every delivery."""

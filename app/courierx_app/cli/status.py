@@ -13,6 +13,7 @@ from courierx_app.cli.output import emit, json_option, states, table
 def status(as_json: bool) -> None:
     """Show what is running and what is on its way."""
     from courierx_core import adoption
+    from courierx_core.campaigns.model import BUSY
 
     campaigns = []
     with courier() as made:
@@ -22,10 +23,9 @@ def status(as_json: bool) -> None:
             tenants = list(platform.tenants.list(limit=1000))
         for tenant in tenants:
             with made.store.begin(tenant.id, write=False) as unit:
-                for stage in ("scheduled", "preparing", "sending", "paused"):
-                    for each in unit.campaigns.list(limit=100, status=stage):
-                        counts = unit.deliveries.totals(each.message_id) if each.message_id else {}
-                        campaigns.append((tenant, each, counts))
+                for each in unit.campaigns.list(limit=1000, statuses=BUSY):
+                    counts = unit.deliveries.totals(each.message_id) if each.message_id else {}
+                    campaigns.append((tenant, each, counts))
         transports = sorted(made.transports)
         answer = {
             "environment": made.runtime.environment,

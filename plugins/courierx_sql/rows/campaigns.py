@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import RowMapping
 
 from courierx_core.audience.model import Audience
-from courierx_core.campaigns.model import Campaign, CampaignStatus
+from courierx_core.campaigns.model import Campaign, CampaignStatus, public_status
 from courierx_core.errors import Conflict
 from courierx_sql.rows.slice import Slice
 from courierx_sql.tables import campaigns
@@ -30,15 +30,15 @@ class CampaignRows(Slice[Campaign]):
         return found[0] if found else None
 
     def list(
-        self, *, before: int | None = None, limit: int = 100, status: CampaignStatus | None = None
+        self, *, before: int | None = None, limit: int = 100, statuses: Sequence[CampaignStatus] = ()
     ) -> Sequence[Campaign]:
-        return self._page(before, limit, *([] if status is None else [campaigns.c.status == status]))
+        return self._page(before, limit, *([campaigns.c.status.in_(statuses)] if statuses else []))
 
     def save(self, campaign: Campaign, *, was: CampaignStatus) -> Campaign:
         saved = self._update(campaign.id, self._values(campaign), campaigns.c.status == was)
         if saved is None:
-            present = self.get(campaign.id).status
-            raise Conflict(f"Campaign {campaign.id} is {present} now, no longer {was}; read it again.")
+            present, before = public_status(self.get(campaign.id).status), public_status(was)
+            raise Conflict(f"Campaign {campaign.id} is {present} now, no longer {before}; read it again.")
         return saved
 
     def audiences(self) -> Mapping[int, Audience]:
