@@ -80,6 +80,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     return_path: Annotated[
         str, Meta(extra={"env": "COURIERX_RETURN_PATH"}, examples=["bounce.example.com"])
     ] = ""
+    """Domain of the return paths, where its MX leads to `courierx inbound`; '' uses the From address."""
+    inbound_addresses: Annotated[
+        tuple[str, ...],
+        Meta(extra={"env": "COURIERX_INBOUND_ADDRESSES"}, examples=["fbl@bounce.example.com"]),
+    ] = ()
+    """What `courierx inbound` takes beside return paths: where feedback loops send complaints to."""
+    inbound_tls_chain: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_CHAIN"})] = ""
+    """A PEM file: with it, and the key's, `courierx inbound` offers STARTTLS."""
+    inbound_tls_key: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_KEY"})] = ""
     operator_email: Annotated[str, Meta(extra={"env": "COURIERX_OPERATOR_EMAIL"})] = ""
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
@@ -15,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 
 from courierx_app.container import opened
+from courierx_app.listening import bind
 from courierx_app.parent import VARIABLE
 from courierx_app.secret_key import FILE as KEY_FILE
 from courierx_app.settings import Configuration, refusals
@@ -43,7 +43,7 @@ def prepare(
         problems.append(f"--dev answers without a key, so it binds loopback only: --host is {host}")
     if problems:
         raise ConfigError("\n".join(problems))
-    listener = _bind(host, port)
+    listener = bind(host, port)
     had_key = (configuration.folder / KEY_FILE).exists()
     try:
         with opened(configuration, migrate=True) as courier:
@@ -67,24 +67,6 @@ def prepare(
 def address(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    try:
-        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as problem:
-        raise ConfigError(f"--host {host}: {problem.strerror or problem}") from None
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(where)
-        listener.listen(1024)
-    except OSError as problem:
-        listener.close()
-        if problem.errno == errno.EADDRINUSE:
-            raise ConfigError(f"Port {port} of {host} is in use; choose another with --port.") from None
-        raise ConfigError(f"{host} port {port} cannot be used: {problem.strerror or problem}") from None
-    return listener
 
 
 def supervise(listener: socket.socket, *, dev: bool, worker: bool) -> int:

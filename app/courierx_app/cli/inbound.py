@@ -2,31 +2,54 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from collections.abc import Mapping
 
 import click
 
-from courierx_app.cli.opening import courier
+from courierx_app.cli.opening import configuration, courier
 
 EX_TEMPFAIL = 75
 """sysexits.h: whoever runs us keeps the mail and tries again."""
 
 
 @click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="0.0.0.0 and :: are everywhere.")
+@click.option("--port", default=2525, show_default=True, type=click.IntRange(0, 65535))
 @click.option("--pipe", is_flag=True, help="Take one mail from standard input, for an alias of your MTA.")
 @click.option("--to", default="", help="With --pipe: the address it came to; the MTA's variables by default.")
-def inbound(pipe: bool, to: str) -> None:
+def inbound(host: str, port: int, pipe: bool, to: str) -> None:
     """Take bounces, complaints and automatic answers, each noted at the delivery it is about.
 
-    With --pipe the exit status is 0 once the mail is stored or dropped, and 75 (EX_TEMPFAIL) for every
-    trouble of ours, so that the MTA tries again and never answers the sender.
+    It listens for SMTP as the MX of COURIERX_RETURN_PATH, until SIGTERM. With --pipe it takes one mail: the
+    exit status is 0 once that is stored or dropped, and 75 (EX_TEMPFAIL) for every trouble of ours, so that
+    the MTA tries again and never answers the sender.
     """
-    if not pipe:
-        raise click.UsageError("choose how mail comes in: --pipe")
-    sys.exit(deliver(to or recipient(os.environ)))
+    if pipe:
+        sys.exit(deliver(to or recipient(os.environ)))
+    listen(host, port)
+
+
+def listen(host: str, port: int) -> None:
+    """Serve SMTP until told to stop."""
+    from courierx_app.cli.stopping import stop_on_signals
+    from courierx_app.container import opened
+    from courierx_app.inbound.intake import Intake
+    from courierx_app.inbound.listener import Listener, host_name, tls_of
+    from courierx_app.listening import bind
+    from courierx_app.logs import configure
+    from courierx_app.parent import follow_parent
+
+    configure()
+    made = configuration()
+    tls, sock = tls_of(made.settings), bind(host, port)
+    stop = stop_on_signals()
+    follow_parent()
+    with opened(made) as courier:
+        click.echo(f"CourierX takes mail on {host} port {sock.getsockname()[1]}.")
+        intake = Intake(courier, made.settings.inbound_addresses)
+        Listener(sock, intake, name=host_name(made.settings), tls=tls).serve(stop)
 
 
 def deliver(to: str) -> int:
@@ -44,7 +67,7 @@ def deliver(to: str) -> int:
             fate = take_in(made, raw, to=to)
     except Exception as trouble:
         # A traceback would be exit status 1, which Postfix and Exim answer to the sender.
-        logging.getLogger("courierx_app.inbound").error("the mail was not taken: %s", trouble)
+        click.echo(f"courierx: the mail was not taken: {trouble}", err=True)
         return EX_TEMPFAIL
     click.echo(fate, err=True)
     return 0

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import signal
-import threading
-from types import FrameType
-
 import click
 
 from courierx_app.cli.opening import courier
+from courierx_app.cli.stopping import stop_on_signals
 
 
 @click.command()
@@ -20,13 +17,7 @@ def worker(name: str) -> None:
     from courierx_core.worker import Worker
 
     configure()
-    stop = threading.Event()
-
-    def ask_to_stop(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    signal.signal(signal.SIGTERM, ask_to_stop)
-    signal.signal(signal.SIGINT, ask_to_stop)
+    stop = stop_on_signals()
     follow_parent()
     with courier() as made:
         Worker(made, name).run(stop)

@@ -1,0 +1,1 @@
+"""The ways in for mail that comes back: an SMTP listener, and a mailbox that is polled."""
