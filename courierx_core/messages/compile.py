@@ -82,10 +82,13 @@ class Compiled:
 
         Raises RenderError about that recipient alone. `extra` holds plugins' variables by namespace.
         """
-        return self._skeleton.fill(recipient, extra, self._stamps.mint(recipient.id), self._known)
+        return self.fill(recipient, extra, self._stamps.mint(recipient.id))[0]
 
-    def fill(self, recipient: Recipient, extra: Mapping[str, object], tokens: Sequence[bytes]) -> bytes:
-        """Do what `render` does with tokens that are minted already."""
+    def fill(
+        self, recipient: Recipient, extra: Mapping[str, object], tokens: Sequence[bytes]
+    ) -> tuple[bytes, bool]:
+        """Do what `render` does with tokens that are minted already; say, too, whether SMTP carries the
+        message as it is."""
         return self._skeleton.fill(recipient, extra, tokens, self._known)
 
     def envelope(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from courierx_core.mail.wire import on_the_wire
 from courierx_core.messages.model import Recipient
 from courierx_core.ports.transport import Envelope, Fields, Stream
 
@@ -16,7 +17,7 @@ class Outgoing(Envelope):
     """Made by `Compiled.envelope`."""
 
     __slots__ = (
-        "_compiled", "_extra", "_mime", "_recipient", "_tokens",
+        "_compiled", "_extra", "_is_wire", "_mime", "_recipient", "_tokens",
         "id", "mail_from", "metadata", "rcpt_to", "send_id", "stream", "tags", "tenant_id",
     )  # fmt: skip
 
@@ -44,12 +45,18 @@ class Outgoing(Envelope):
         self._extra = extra
         self._tokens = tokens
         self._mime: bytes | None = None
+        self._is_wire = False
 
     def mime(self) -> bytes:
         """Return the whole message, rendered the first time. Raises RenderError."""
         if self._mime is None:
-            self._mime = self._compiled.fill(self._recipient, self._extra, self._tokens)
+            self._mime, self._is_wire = self._compiled.fill(self._recipient, self._extra, self._tokens)
         return self._mime
+
+    def wire(self) -> bytes:
+        """Return the message as SMTP carries it. Raises RenderError."""
+        content = self.mime()
+        return content if self._is_wire else on_the_wire(content)
 
     def fields(self) -> Fields:
         """Return the same message as parts. Raises RenderError."""

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from courierx_core.mail.mime import Pieces
 from courierx_core.mail.token import Kind, Stamps
+from courierx_core.mail.wire import fits_a_line, is_ready
 from courierx_core.messages.model import Recipient
 from courierx_core.messages.segments import Extra
 
@@ -32,6 +33,7 @@ class Skeleton:
         self._late: list[Late] = []
         self._late_holes = 0
         self._parts: list[bytes] = []
+        self._ready = False
         self._order: Callable[[list[bytes]], tuple[bytes, ...]] = tuple
 
     def token(self, kind: Kind, link: int = 0) -> tuple[str, Pieces]:
@@ -60,13 +62,14 @@ class Skeleton:
             else:
                 order.append(piece)
                 parts += (b"", b"")
-        self._parts = parts
+        self._parts, self._ready = parts, is_ready(parts[::2])
         self._order = itemgetter(*order)
 
     def fill(
         self, recipient: Recipient, extra: Extra, tokens: Sequence[bytes], variables: Variables
-    ) -> bytes:
-        """Return the message of one recipient. Raises RenderError."""
+    ) -> tuple[bytes, bool]:
+        """Return the message of one recipient, and whether SMTP carries it as it is: what is fixed was looked
+        at once, so what is left to look at is short. Raises RenderError."""
         pool = [*tokens, *[write(recipient, extra) for write in self._values]]
         if self._late:
             known = variables(recipient, extra, tokens)
@@ -74,4 +77,4 @@ class Skeleton:
             pool += reversed(written)
         parts = self._parts.copy()
         parts[1::2] = self._order(pool)
-        return b"".join(parts)
+        return b"".join(parts), self._ready and fits_a_line(pool)

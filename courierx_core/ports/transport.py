@@ -9,6 +9,7 @@ from typing import ClassVar, Literal, TypeAlias
 import msgspec
 
 from courierx_core.errors import CourierXError
+from courierx_core.mail.wire import on_the_wire
 from courierx_core.ports.driver import C, Driver
 
 Stream: TypeAlias = Literal["transactional", "broadcast"]
@@ -80,6 +81,11 @@ class Envelope(ABC):
     @abstractmethod
     def mime(self) -> bytes:
         """Return the whole message: CRLF line ends, signed unless traits.signs, not dot-stuffed."""
+
+    def wire(self) -> bytes:
+        """Return the same bytes as SMTP carries them (RFC 5321 sections 2.3.8, 4.5.2): dot-stuffed, ending in
+        CRLF, with no CR or LF of its own."""
+        return on_the_wire(self.mime())
 
     @abstractmethod
     def fields(self) -> Fields:

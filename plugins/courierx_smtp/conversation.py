@@ -16,7 +16,6 @@ from courierx_core.ports.transport import Accepted, Deferred, Envelope, Receipt,
 from courierx_smtp.offers import Offers
 from courierx_smtp.replies import TEXT_MAX, NotAReply, Reply, read_reply
 from courierx_smtp.verdicts import judge
-from courierx_smtp.wire import on_the_wire
 
 MAIL: Final = "mail"
 RCPT: Final = "rcpt"
@@ -244,7 +243,6 @@ class Conversation:
 
     def _open(self, envelope: Envelope, receipts: list[Receipt]) -> bytes:
         """Check an envelope against what the server takes, and make its commands."""
-        content = envelope.mime()
         mail_from, rcpt_to = envelope.mail_from, envelope.rcpt_to
         if _UNSAFE.search(rcpt_to) or not rcpt_to:
             text = "501 5.1.3 the recipient is no address"
@@ -254,7 +252,7 @@ class Conversation:
             text = "501 5.1.7 the return path is no address"
             receipts.append(Refused(envelope.id, text, "message", "5.1.7"))
             return b""
-        content = on_the_wire(content)
+        content = envelope.wire()
         offers = self._offers
         if offers.max_bytes and len(content) > offers.max_bytes:
             text = f"552 5.3.4 the message has {len(content)} bytes; the server takes {offers.max_bytes}"

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from courierx_core.errors import InvalidInput, RenderError
 from courierx_core.mail.header import one_line
 from courierx_core.mail.token import TokenKeys
+from courierx_core.mail.wire import on_the_wire
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.links import collect_links
 from courierx_core.messages.model import Content, Message, Recipient
@@ -110,6 +111,8 @@ def test_both_paths_say_what_was_written(first: str, last: str, note: str) -> No
     assert (fast.path, slow.path) == ("segments", "logic")
     for compiled in (fast, slow):
         mail = read(compiled.render(who))
+        sent = compiled.envelope(who)
+        assert sent.wire() == on_the_wire(sent.mime())
         assert one_line(str(mail["subject"])) == one_line(f"Hi {first} {note}")
         assert content(mail.get_body(("plain",))) == as_read(text)
         assert content(mail.get_body(("html",))) == as_read(html_text)
@@ -129,7 +132,9 @@ def test_one_text_alone_is_exact_but_for_its_last_line_end(note: str) -> None:
     who = recipient(attributes={"note": note})
     for source in ("{{ note }}", LOGIC + "{{ note }}"):
         for part in ("text", "html"):
-            mail = read(Compiled(message(**{part: source}), KEYS).render(who))
+            envelope = Compiled(message(**{part: source}), KEYS).envelope(who)
+            mail = read(envelope.mime())
+            assert envelope.wire() == on_the_wire(envelope.mime())
             assert not mail.is_multipart()
             expected = as_read(note if part == "text" else _escaped(note))
             assert content(mail) in (expected, expected + "\n")

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from courierx_core.mail.wire import on_the_wire
 from courierx_core.ports.transport import Accepted, Deferred, Envelope, Receipt, Refused, Uncertain
 from courierx_core.testing import FakeEnvelope
 from courierx_smtp.conversation import Conversation
 from courierx_smtp.offers import Offers
 from courierx_smtp.replies import LINE_MAX, REPLY_MAX, NotAReply, read_reply
-from courierx_smtp.wire import on_the_wire
 
 
 class ModelServer:

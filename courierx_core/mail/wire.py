@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 
 _LINE_END = re.compile(rb"\r\n|\r|\n")
 _find_dot = re.compile(rb"\n\.").search
@@ -25,3 +26,15 @@ def on_the_wire(content: bytes) -> bytes:
     if content[:1] == b"." or _find_dot(content):
         content = (b"\n" + content).replace(b"\n.", b"\n..")[1:]
     return content
+
+
+def is_ready(pieces: Sequence[bytes]) -> bool:
+    """Tell whether pieces, with a value between each two that `fits_a_line`, are `on_the_wire` as they are."""
+    empty, filled = b"".join(pieces), b"x".join(pieces)
+    return pieces[-1].endswith(b"\r\n") and on_the_wire(empty) == empty and on_the_wire(filled) == filled
+
+
+def fits_a_line(values: Sequence[bytes]) -> bool:
+    """Tell whether no value ends a line or begins with a dot."""
+    joined = b"\0".join(values)
+    return not (b"\n" in joined or b"\r" in joined or b"\0." in joined or joined[:1] == b".")
