@@ -29,7 +29,7 @@ def on_the_wire(content: bytes) -> bytes:
 
 
 def is_ready(pieces: Sequence[bytes]) -> bool:
-    """Tell whether pieces, with a value between each two that `fits_a_line`, are `on_the_wire` as they are."""
+    """Tell whether pieces, with a value between each two that `fits_a_line`, are `on_the_wire` already."""
     empty, filled = b"".join(pieces), b"x".join(pieces)
     return pieces[-1].endswith(b"\r\n") and on_the_wire(empty) == empty and on_the_wire(filled) == filled
 
