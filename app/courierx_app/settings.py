@@ -86,6 +86,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         Meta(extra={"env": "COURIERX_INBOUND_ADDRESSES"}, examples=["fbl@bounce.example.com"]),
     ] = ()
     """What `courierx inbound` takes beside return paths: where feedback loops send complaints to."""
+    inbound_imap_url: Annotated[
+        Secret,
+        Meta(
+            extra={"env": "COURIERX_INBOUND_IMAP_URL"},
+            examples=["imaps://user:password@imap.example.com/INBOX"],
+        ),
+    ] = Secret("")
+    """The mailbox that `courierx inbound --imap` reads: return paths and send ids in it are enough."""
     inbound_tls_chain: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_CHAIN"})] = ""
     """A PEM file: with it, and the key's, `courierx inbound` offers STARTTLS."""
     inbound_tls_key: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_KEY"})] = ""
