@@ -7,58 +7,33 @@ import struct
 from collections.abc import Sequence
 from functools import lru_cache
 
-from psycopg import Connection
-from psycopg.adapt import Buffer, Dumper
-from psycopg.pq import Format
-
-_INT8, _INT8_ARRAY = 20, 1016
-_TEXT, _TEXT_ARRAY = 25, 1009
+_INT8, _TEXT, _FLOAT8 = 20, 25, 701
 
 
-class Int8s(bytes):
-    """A packed int8[]."""
+class Packed(bytes):
+    """A value in PostgreSQL's binary form."""
 
 
-class Texts(bytes):
-    """A packed text[]."""
-
-
-def int8s(values: Sequence[int]) -> Int8s:
+def int8s(values: Sequence[int]) -> Packed:
     n = len(values)
     cells = [8] * (2 * n)
     cells[1::2] = values
-    return Int8s(_head(_INT8, n) + _cells(n).pack(*cells))
+    return Packed(_head(_INT8, n) + _cells(n).pack(*cells))
 
 
-def texts(values: Sequence[str]) -> Texts:
+def float8s(values: Sequence[float]) -> Packed:
+    return Packed(_head(_FLOAT8, len(values)) + b"".join(_FLOAT_CELL.pack(8, value) for value in values))
+
+
+def texts(values: Sequence[str]) -> Packed:
     n = len(values)
     if n and values.count(values[0]) == n:  # most columns hold one value: 'accepted', ''
-        return Texts(_head(_TEXT, n) + _cell(values[0]) * n)
-    return Texts(_head(_TEXT, n) + b"".join(map(_cell, values)))
-
-
-def register(connection: Connection[tuple[object, ...]]) -> None:
-    """Teach a connection to send both."""
-    connection.adapters.register_dumper(Int8s, _Int8sDumper)
-    connection.adapters.register_dumper(Texts, _TextsDumper)
-
-
-class _Packed(Dumper):
-    format = Format.BINARY
-
-    def dump(self, obj: bytes) -> Buffer:
-        return obj
-
-
-class _Int8sDumper(_Packed):
-    oid = _INT8_ARRAY
-
-
-class _TextsDumper(_Packed):
-    oid = _TEXT_ARRAY
+        return Packed(_head(_TEXT, n) + _cell(values[0]) * n)
+    return Packed(_head(_TEXT, n) + b"".join(map(_cell, values)))
 
 
 _LENGTH = struct.Struct(">i")
+_FLOAT_CELL = struct.Struct(">id")
 _HEAD = struct.Struct(">5i")
 
 

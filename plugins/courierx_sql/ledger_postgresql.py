@@ -15,7 +15,8 @@ from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, Retry, Swept, 
 from courierx_core.ports.transport import Stream
 from courierx_core.work import SEND_ITEM_MAX, Topic, WorkItem
 from courierx_sql import ledger_statements as sql
-from courierx_sql.arrays import Texts, int8s, register, texts
+from courierx_sql.arrays import Packed, float8s, int8s, texts
+from courierx_sql.prepared import Prepared
 
 _ITEM = WorkItem.__struct_fields__
 _OUTCOME = len(Outcome.__struct_fields__)
@@ -40,6 +41,10 @@ _PLANS = {
 }
 
 
+class _Unusual(Exception):
+    """Something is not as it was read, or an item is not ours any more; nothing was written."""
+
+
 class PostgresLedger(Ledger):
     """Connects when first used, and again after a connection was lost: that call raises StoreError."""
 
@@ -48,7 +53,7 @@ class PostgresLedger(Ledger):
     ) -> None:
         self._connect = connect
         self._explain = explain
-        self._connection: psycopg.Connection[Any] | None = None
+        self._prepared: Prepared | None = None
 
     def claim(
         self,
@@ -62,12 +67,12 @@ class PostgresLedger(Ledger):
     ) -> list[WorkItem]:
         if limit < 1 or not topics:
             return []
-        values = (owner, _streams(stream), texts(topics), subject_id, limit, float(lease_seconds))
+        values = (owner, _streams(stream), texts(topics), subject_id, limit, lease_seconds)
         rows = self._above(sql.CLAIM, values)
         return [_item(row) for row in rows]
 
     def renew(self, owner: str, *, lease_seconds: float) -> frozenset[int]:
-        rows = self._above(sql.RENEW, (owner, float(lease_seconds)))
+        rows = self._above(sql.RENEW, (owner, lease_seconds))
         return frozenset(row[0] for row in rows)
 
     def read(self, item: WorkItem, *, after: int, limit: int) -> list[Recipient]:
@@ -103,14 +108,22 @@ class PostgresLedger(Ledger):
             int8s([move.cursor for move in moves]),
             texts([msgspec.json.encode(move.counts).decode() for move in moves]),
             texts([move.state for move in moves]),
-            [float(move.delay_seconds) for move in moves],
+            float8s([move.delay_seconds for move in moves]),
             *_columns(outcomes),
             int8s(intents),
             stream,
         )
-        if retries:
-            values += _retries(retries)
-        rows = self._inside(tenant_id, sql.WINDOW_WITH_RETRIES if retries else sql.WINDOW, values)
+        if not retries:
+            noted = any(each.tries and each.state != "accepted" for each in outcomes)
+            usual = sql.USUAL_WINDOW_WITH_ATTEMPTS if noted else sql.USUAL_WINDOW
+            try:
+                barred = self._inside(tenant_id, usual, values)
+            except _Unusual:
+                pass
+            else:
+                return WindowAnswer(frozenset(move.id for move in moves), dict(barred))
+        statement = sql.WINDOW_WITH_RETRIES if retries else sql.WINDOW
+        rows = self._inside(tenant_id, statement, (*values, *_retries(retries)) if retries else values)
         return WindowAnswer(
             frozenset(id_ for id_, cause in rows if cause is None),
             {id_: cause for id_, cause in rows if cause is not None},
@@ -129,50 +142,42 @@ class PostgresLedger(Ledger):
         return float(rows[0][0]) if rows else None
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._prepared is not None:
+            self._prepared.connection.close()
+            self._prepared = None
 
     def _above(self, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
-        return self._transact(sql.BIND_PLATFORM, (), statement, values)
+        return self._run(None, statement, values)
 
     def _inside(
         self, tenant_id: int, statement: str, values: Sequence[Any], *, pinned: bool = True
     ) -> list[tuple[Any, ...]]:
-        return self._transact(sql.BIND_TENANT, (str(tenant_id),), statement, values, pinned)
+        return self._run(tenant_id, statement, values, pinned)
 
-    def _transact(
-        self, bind: str, bound: Sequence[Any], statement: str, values: Sequence[Any], pinned: bool = True
+    def _run(
+        self, tenant_id: int | None, statement: str, values: Sequence[Any], pinned: bool = True
     ) -> list[tuple[Any, ...]]:
         try:
-            connection = self._connected()
-            # What a pipeline sends up to its end is one transaction, committed there.
-            with connection.pipeline():
-                connection.execute(bind.encode(), bound)
-                cursor = connection.execute(statement.encode(), values, prepare=pinned, binary=True)
-            rows: list[tuple[Any, ...]] = cursor.fetchall()
+            prepared = self._connected()
+            prepared.bind(tenant_id)
+            return prepared.run(statement, values, pinned=pinned)
         except psycopg.Error as error:
+            if sql.SURPRISED in str(error):
+                raise _Unusual from error
             self.close()
             raise StoreError(self._explain(error)) from error
-        except BaseException:
-            self.close()  # in the middle of a conversation: nobody may go on with it
-            raise
-        return rows
 
-    def _connected(self) -> psycopg.Connection[Any]:
-        if self._connection is None:
+    def _connected(self) -> Prepared:
+        if self._prepared is None:
             connection = self._connect()
-            connection.cursor_factory = psycopg.RawCursor
-            connection.prepare_threshold = 0
             for setting, value in _PLANS.items():
                 connection.execute(f"SET {setting} = {value}".encode())
-            register(connection)
             set_json_loads(msgspec.json.decode, connection)
-            self._connection = connection
-        return self._connection
+            self._prepared = Prepared(connection)
+        return self._prepared
 
 
-def _streams(stream: Stream | None) -> Texts:
+def _streams(stream: Stream | None) -> Packed:
     return texts([stream] if stream else ["transactional", "broadcast"])
 
 
@@ -183,7 +188,7 @@ def _item(row: tuple[Any, ...]) -> WorkItem:
     return WorkItem(**values)
 
 
-def _columns(outcomes: Sequence[Outcome]) -> list[bytes]:
+def _columns(outcomes: Sequence[Outcome]) -> list[Packed]:
     """Turn outcomes into one array per field, ordered by id so that two windows never deadlock."""
     rows = sorted(map(msgspec.structs.astuple, outcomes))
     columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * _OUTCOME
@@ -201,5 +206,5 @@ def _retries(retries: Sequence[Retry]) -> tuple[Any, ...]:
         texts([retry.stream for retry, _ in items]),
         texts(["{" + ",".join(map(str, ids)) + "}" for _, ids in items]),
         int8s([retry.attempt for retry, _ in items]),
-        [float(retry.delay_seconds) for retry, _ in items],
+        float8s([retry.delay_seconds for retry, _ in items]),
     )

@@ -21,9 +21,10 @@ from courierx_core.ports.ledger import ItemMove, Outcome, Retry
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import SEND_ITEM_MAX, WorkItem
 from courierx_sql import ledger_statements as sql
-from courierx_sql.arrays import int8s, register, texts
+from courierx_sql.arrays import float8s, int8s, texts
 from courierx_sql.ledger_postgresql import PostgresLedger
 from courierx_sql.postgresql import PostgresStore, conninfo
+from courierx_sql.prepared import Prepared
 from tests.servers import APP, Postgres, free_port
 
 
@@ -51,24 +52,41 @@ def claim(ledger: PostgresLedger) -> WorkItem:
 
 
 @pytest.fixture(scope="module")
-def connection(postgres: Postgres) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(postgres.url(), cursor_factory=psycopg.RawCursor) as connection:
-        register(connection)
-        yield connection
+def prepared(postgres: Postgres) -> Iterator[Prepared]:
+    with psycopg.connect(postgres.url(), autocommit=True) as connection:
+        yield Prepared(connection)
 
 
-@given(numbers=st.lists(st.integers(-(2**63), 2**63 - 1)), words=st.lists(st.text()))
+@given(
+    numbers=st.lists(st.integers(-(2**63), 2**63 - 1)),
+    words=st.lists(st.text()),
+    parts=st.lists(st.floats(allow_nan=False)),
+)
 def test_arrays_arrive_as_they_were(
-    connection: psycopg.Connection[Any], numbers: list[int], words: list[str]
+    prepared: Prepared, numbers: list[int], words: list[str], parts: list[float]
 ) -> None:
-    row = connection.execute("SELECT $1::int8[], $2::text[]", (int8s(numbers), texts(words))).fetchone()
+    values = int8s(numbers), texts(words), float8s(parts)
+    [row] = prepared.run("SELECT $1::int8[], $2::text[], $3::float8[]", values)
     taken = [word.encode(errors="replace").decode().replace("\0", "?") for word in words]
-    assert row == (numbers, taken)
+    assert row == (numbers, taken, parts)
 
 
-def test_arrays_of_one_value_arrive_too(connection: psycopg.Connection[Any]) -> None:
+def test_arrays_of_one_value_arrive_too(prepared: Prepared) -> None:
     values = (texts(["ä"] * 3), texts(["\0\ud800"]))
-    assert connection.execute("SELECT $1::text[], $2::text[]", values).fetchone() == (["ä"] * 3, ["??"])
+    assert prepared.run("SELECT $1::text[], $2::text[]", values) == [(["ä"] * 3, ["??"])]
+
+
+def test_plain_values_arrive_too(prepared: Prepared) -> None:
+    assert prepared.run("SELECT $1::int8, $2::text, $3::float8, $4::int8", (-5, "ä", 2.5, None)) == [
+        (-5, "ä", 2.5, None)
+    ]
+
+
+def test_a_connection_sees_what_it_is_bound_to_last(prepared: Prepared) -> None:
+    bound = "SELECT current_setting('courierx.tenant'), current_setting('courierx.platform')"
+    for tenant_id, seen in ((7, ("7", "")), (None, ("", "on")), (8, ("8", "")), (8, ("8", ""))):
+        prepared.bind(tenant_id)
+        assert prepared.run(bound, ()) == [seen]
 
 
 def test_a_reply_of_any_bytes_is_kept(postgresql_store: PostgresStore, ledger: PostgresLedger) -> None:
@@ -84,7 +102,10 @@ def test_a_reply_of_any_bytes_is_kept(postgresql_store: PostgresStore, ledger: P
         assert unit.deliveries.get(row.id).reply == "550 ? ? 'é\"\\{}"
 
 
-PINNED = ("WINDOW", "WINDOW_WITH_RETRIES", "READ_RANGE", "READ_LIST", "CLAIM", "NEXT_DUE", "RENEW", "EXPIRED")
+PINNED = (
+    "WINDOW", "WINDOW_WITH_RETRIES", "USUAL_WINDOW", "USUAL_WINDOW_WITH_ATTEMPTS", "READ_RANGE", "READ_LIST",
+    "CLAIM", "NEXT_DUE", "RENEW", "EXPIRED",
+)  # fmt: skip
 RARELY_RUN = {"moved_later", "settled", "resolved"}
 """Parts of a window that are not run at all where nothing was overtaken."""
 
@@ -115,12 +136,13 @@ def test_a_pinned_plan_serves_tables_of_any_size(
             if index.startswith("suppressions"):
                 assert "(address >=" in condition, f"{name}: {part}\n{plan}"
     assert "Tid Scan on deliveries" in pinned_plan(ledger, sql.WINDOW)
+    assert "Tid Scan on deliveries" in pinned_plan(ledger, sql.USUAL_WINDOW)
     assert "using deliveries_pkey" in pinned_plan(ledger, sql.READ_RANGE)
 
 
 def pinned_plan(ledger: PostgresLedger, statement: str) -> str:
     """Plan without knowing a value, as the ledger's connection does."""
-    connection = ledger._connected()
+    connection = ledger._connected().connection
     values = ",".join(["NULL"] * len(set(re.findall(r"\$\d+", statement))))
     with connection.transaction(force_rollback=True):
         connection.execute(f"PREPARE pinned AS {statement}".encode())
