@@ -39,6 +39,8 @@ ADAPTERS: dict[str, list[str]] = {
     "mock": [],
     "smtp": [],
     "embedded": [],
+    "rq": ["redis"],
+    "redis": ["redis"],
     "sqlite": [],
     "postgresql": ["postgres"],
     "html": [],

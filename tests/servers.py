@@ -13,7 +13,6 @@ import pwd
 import secrets
 import shutil
 import signal
-import socket
 import stat
 import subprocess
 import tempfile
@@ -24,6 +23,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
+
+from tests.ports import free_port
 
 OWNER = "courierx_test_owner"
 """The migrations' role: owns the databases, may make roles, bypasses nothing."""
@@ -282,12 +283,6 @@ def _copied(package: Path, version: str) -> Path:
             kept.chmod(0o755)
             (kept / "whole").touch()
     return copy
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def _version(folder: Path) -> float:

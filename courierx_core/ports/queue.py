@@ -22,7 +22,8 @@ class Queue(Driver[C]):
     @abstractmethod
     def notify(self, topic: str) -> str:
         """Say that work of `topic` ([a-z0-9_-]{1,64}) is ready, after its commit; return an id, the
-        broker's where it has one. May raise: the caller logs it and the sweep comes."""
+        broker's where it has one, and that of a notification of the same topic which still waits where
+        the two became one. May raise: the caller logs it and the sweep comes."""
 
     @abstractmethod
     def listen(

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from courierx_core.ports.limiter import Limiter, Rate
@@ -16,6 +16,8 @@ from courierx_core.ports.limiter import Limiter, Rate
 _keys = count(1)
 
 rates = st.builds(Rate, st.integers(1, 5000), st.integers(1, 90), st.sampled_from([0, 1, 7, 400]))
+# Each limiter's own subclass runs the suite, often several in one run of pytest.
+inherited = settings(suppress_health_check=[HealthCheck.differing_executors])
 steps = st.lists(st.tuples(st.floats(0.0, 30.0), st.integers(1, 1000)), min_size=1, max_size=30)
 
 
@@ -42,6 +44,7 @@ class LimiterContract(ABC):
         """Make the clock; one that tells real time sleeps in `advance`."""
         return Clock()
 
+    @inherited
     @given(rate=rates, steps=steps)
     def test_never_more_than_the_rate_in_any_window(self, rate: Rate, steps: list[tuple[float, int]]) -> None:
         """In every window: at most the burst and what the rate gives in its length."""
@@ -59,6 +62,7 @@ class LimiterContract(ABC):
                 total += granted
                 assert total <= rate.at_once + rate.count * (end - start) / rate.seconds + 1e-3
 
+    @inherited
     @given(rate=rates, steps=steps)
     def test_a_refusal_costs_nothing(self, rate: Rate, steps: list[tuple[float, int]]) -> None:
         """A key that is asked again and again while it is over gives what another gives that is not."""
@@ -73,6 +77,7 @@ class LimiterContract(ABC):
                 if other.granted < want:
                     assert limiter.take(eager, want, rate).granted == 0
 
+    @inherited
     @given(rate=rates)
     def test_retry_after_is_when_the_next_is_granted(self, rate: Rate) -> None:
         clock = self.clock()
@@ -83,6 +88,7 @@ class LimiterContract(ABC):
         clock.advance(grant.retry_after + 1e-6)
         assert limiter.take(key, 1, rate).granted == 1
 
+    @inherited
     @given(rate=rates)
     def test_an_idle_key_gets_its_burst_and_no_more(self, rate: Rate) -> None:
         clock = self.clock()

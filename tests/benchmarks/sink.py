@@ -16,7 +16,7 @@ from pathlib import Path
 from courierx_core.testing import SmtpServer
 from tests.benchmarks.campaign import address
 from tests.benchmarks.figures import Unbalanced
-from tests.servers import free_port
+from tests.ports import free_port
 
 SBIN = "/usr/sbin:/usr/local/sbin:/usr/bin:/bin"
 START_SECONDS = 10.0

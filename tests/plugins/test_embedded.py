@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from courierx_core.meter import SWEEP_KEYS
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.limiter import Rate
 from courierx_core.testing import LimiterContract, QueueContract
 from courierx_core.testing.limiter import Clock
 from courierx_core.testing.queue import hears, listening
-from courierx_embedded.limiter import SWEEP_KEYS, LocalLimiter, LocalLimiterConfig
+from courierx_embedded.limiter import LocalLimiter, LocalLimiterConfig
 from courierx_embedded.queue import EmbeddedQueue, EmbeddedQueueConfig
 
 
@@ -106,7 +107,7 @@ def test_idle_keys_are_forgotten_and_busy_ones_are_not() -> None:
     for number in range(SWEEP_KEYS * 2):
         limiter.take(f"key{number}", 1, Rate(1_000_000))
         clock.advance(0.001)
-    assert len(limiter._levels) <= SWEEP_KEYS
+    assert len(limiter._meters) <= SWEEP_KEYS
     assert limiter.take("slow", 1, Rate(1, 1_000_000)).granted == 0
 
 

@@ -25,7 +25,8 @@ from courierx_sql.arrays import float8s, int8s, texts
 from courierx_sql.ledger_postgresql import PostgresLedger
 from courierx_sql.postgresql import PostgresStore, conninfo
 from courierx_sql.prepared import Prepared
-from tests.servers import APP, Postgres, free_port
+from tests.ports import free_port
+from tests.servers import APP, Postgres
 
 
 @pytest.fixture

@@ -1,0 +1,1 @@
+"""RQ: notifications over Redis to workers on any number of machines."""
