@@ -20,13 +20,14 @@ from courierx_core import adoption
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import CampaignStatus
 from courierx_core.courier import Courier
-from courierx_core.delivery.claim import claim_send
+from courierx_core.delivery.claim import claim_send, claim_size
 from courierx_core.delivery.crew import SendCrew
 from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.run import SendRun
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.feedback.service import match_kept
 from courierx_core.messages.service import complete_message
+from courierx_core.notify import notify
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Stream
@@ -142,6 +143,9 @@ class SendLane(Lane):
         items = claim_send(self.courier, ledger, owner, self.stream)
         if not items:
             return False
+        if len(items) == claim_size(self.stream):
+            # A notification may have woken this worker alone: what it leaves is for the next one.
+            notify(self.courier, self.stream)
         # A run owns its leases under a name of its own: what a failed one leaves is not renewed.
         self._runs += 1
         self.owner = owner

@@ -14,11 +14,16 @@ SMALL_ITEMS = 50
 """Single messages are items of their own: so many are leased in one claim."""
 
 
+def claim_size(stream: Stream) -> int:
+    """Return how many items a claim takes at most; one that is full has likely left some."""
+    return ITEMS_AHEAD if stream == "broadcast" else SMALL_ITEMS
+
+
 def claim_send(courier: Courier, ledger: Ledger, owner: str, stream: Stream) -> list[WorkItem]:
     """Lease the next send items of a stream: few large ones, or many single messages."""
     items = ledger.claim(
         owner,
-        limit=ITEMS_AHEAD if stream == "broadcast" else SMALL_ITEMS,
+        limit=claim_size(stream),
         lease_seconds=courier.policy.lease_seconds,
         topics=("send",),
         stream=stream,

@@ -1,4 +1,4 @@
-"""`courierx serve` as people run it: an empty folder, two child processes, and every way to end."""
+"""`courierx serve` and `courierx worker --processes` as people run them, with every way to end."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +17,18 @@ import psutil
 import pytest
 
 PATIENCE_SECONDS = 40.0
+SERVE = ("serve", "--port", "0")
 
 
 class Serving:
-    """A running `courierx serve`, and what it has said so far."""
+    """A running `courierx serve` (or another command that has children), and what it has said so far."""
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(
+        self, folder: Path, *options: str, command: Sequence[str] = ("serve", "--port", "0")
+    ) -> None:
         environ = {name: value for name, value in os.environ.items() if not name.startswith("COURIERX_")}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "courierx_app.cli", "serve", "--port", "0", *options],
+            [sys.executable, "-m", "courierx_app.cli", *command, *options],
             cwd=folder,
             env={**environ, "ENVIRONMENT": "development"},
             stdout=subprocess.PIPE,
@@ -95,8 +98,8 @@ def until(look: Callable[[], Any], shown: object = "") -> Any:
 def serve(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
     running: list[Serving] = []
 
-    def start(*options: str) -> Serving:
-        running.append(Serving(tmp_path, *options))
+    def start(*options: str, **how: Any) -> Serving:
+        running.append(Serving(tmp_path, *options, **how))
         return running[-1]
 
     yield start
@@ -166,6 +169,47 @@ def test_the_children_do_not_outlive_a_supervisor_that_is_killed(serve: Callable
     children = [running.child("api_process"), running.child("worker")]
     running.process.kill()
     until(lambda: not any(line_of(each) for each in children))
+
+
+def test_workers_are_kept_running_and_stop_when_told(serve: Callable[..., Serving]) -> None:
+    workers = serve("--processes", "3", "--name", "w", command=("worker",))
+    until(lambda: len(workers.children()) == 3, workers.said)
+    first = workers.child("--name w-1")
+    first.kill()
+    workers.child("--name w-1", other_than=first.pid)
+    assert until(lambda: [line for line in workers.said if "The worker 1 ended with status -9" in line])
+    children = workers.children()
+    until(lambda: all(idles(each) for each in children), workers.said)
+    workers.process.send_signal(signal.SIGTERM)
+    assert workers.process.wait(PATIENCE_SECONDS) == 0
+    assert not any(line_of(each) for each in children)
+
+
+def test_workers_do_not_outlive_their_supervisor(serve: Callable[..., Serving]) -> None:
+    workers = serve("--processes", "2", command=("worker",))
+    until(lambda: len(workers.children()) == 2, workers.said)
+    children = workers.children()
+    until(lambda: all(idles(each) for each in children), workers.said)
+    workers.process.kill()
+    until(lambda: not any(line_of(each) for each in children))
+
+
+def test_workers_with_a_wrong_setting_are_not_started(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "courierx_app.cli", "worker", "--processes", "2"]
+    answer = subprocess.run(
+        command, cwd=tmp_path, env={**os.environ, "COURIERX_WINDOW": "many"},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert answer.returncode == 1
+    assert answer.stderr.count("COURIERX_WINDOW") == 1
+
+
+def idles(process: psutil.Process) -> bool:
+    """Tell whether a worker's lanes run: from then on it hears a signal."""
+    try:
+        return process.num_threads() >= 5
+    except psutil.Error:
+        return False
 
 
 def test_a_port_in_use_is_one_clear_line(serve: Callable[..., Serving], tmp_path: Path) -> None:

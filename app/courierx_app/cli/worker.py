@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from courierx_app.cli.opening import courier
@@ -10,13 +12,27 @@ from courierx_app.cli.stopping import stop_on_signals
 
 @click.command()
 @click.option("--name", default="", help="Its name in leases and `status`; host and process by default.")
-def worker(name: str) -> None:
+@click.option(
+    "--processes",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 256),
+    help="So many workers, each a process of its own that is started again when it dies.",
+)
+def worker(name: str, processes: int) -> None:
     """Run a worker until SIGTERM or Ctrl-C; what is under way is finished first."""
     from courierx_app.logs import configure
     from courierx_app.parent import follow_parent
     from courierx_core.worker import Worker
 
     configure()
+    if processes > 1:
+        from courierx_app.supervisor import supervise_workers
+
+        # What is wrong is said once, and an empty database is brought up to date by one process.
+        with courier():
+            pass
+        sys.exit(supervise_workers(processes, name))
     stop = stop_on_signals()
     follow_parent()
     with courier() as made:
