@@ -36,6 +36,7 @@ from courierx_app.api.scopes import ANY_KEY, check_scopes
 from courierx_app.api.send_test import send_test
 from courierx_app.api.subscribers import SubscriberController
 from courierx_app.api.suppression import SuppressionController
+from courierx_app.api.templates import TemplateController
 from courierx_app.api.tenants import TenantController
 from courierx_app.client_address import networks
 from courierx_app.container import public_url_of
@@ -50,6 +51,7 @@ CONTROLLERS = (
     ListController,
     CampaignController,
     CampaignTrialController,
+    TemplateController,
     MessageController,
     SuppressionController,
     KeyController,

@@ -52,6 +52,9 @@ class Campaigns(Protocol):
         """Write it if its stored status is still `was`, else raise Conflict: two starts, one run."""
 
     def remove(self, campaign_id: int) -> None: ...
+    def made_of(self, template_id: int) -> Sequence[int]:
+        """Return the ids of the drafts and scheduled campaigns that use a template, newest first."""
+
     def audiences(self) -> Mapping[int, Audience]:
         """Return the audience of each campaign that is neither completed nor cancelled, by its id."""
 

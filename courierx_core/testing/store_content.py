@@ -71,6 +71,20 @@ class ContentContract:
             with pytest.raises(NotFound):
                 unit.campaigns.get(newer.id)
 
+    def test_the_campaigns_that_still_need_a_template(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            new = Campaign(tenant_id=tenant, name="n", subject="s", template_id=5)
+            draft, scheduled, over = (
+                unit.campaigns.add(msgspec.structs.replace(new, status=status)).id
+                for status in ("draft", "scheduled", "completed")
+            )
+            unit.campaigns.add(msgspec.structs.replace(new, template_id=6))
+            assert draft < scheduled < over
+            assert list(unit.campaigns.made_of(5)) == [scheduled, draft]
+        with store.begin(add_tenant(store, "other")) as unit:
+            assert not unit.campaigns.made_of(5)
+
     def test_a_campaign_is_saved_only_from_the_status_it_was_read_in(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         with store.begin(tenant) as unit:

@@ -41,6 +41,12 @@ class CampaignRows(Slice[Campaign]):
             raise Conflict(f"Campaign {campaign.id} is {present} now, no longer {before}; read it again.")
         return saved
 
+    def made_of(self, template_id: int) -> Sequence[int]:
+        statement = self._tenant.select(campaigns, campaigns.c.id).where(
+            campaigns.c.template_id == template_id, campaigns.c.status.in_(("draft", "scheduled"))
+        )
+        return self._tenant.execute(statement.order_by(campaigns.c.id.desc())).scalars().all()
+
     def audiences(self) -> Mapping[int, Audience]:
         statement = self._tenant.select(campaigns, campaigns.c.id, campaigns.c.audience).where(
             campaigns.c.status.not_in(("completed", "cancelled"))

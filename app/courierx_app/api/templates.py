@@ -1,0 +1,156 @@
+"""/templates: the content that a tenant keeps."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from litestar import Controller, Request, Response, delete, get, patch, post
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from courierx_app.api.body import Body
+from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import once
+from courierx_app.api.paging import Cursor, Limit, page
+from courierx_app.api.scopes import needs
+from courierx_core.templates import keeping
+from courierx_core.templates.keeping import TemplatePreview
+from courierx_core.templates.model import Template
+
+
+class NewTemplate(msgspec.Struct, frozen=True, kw_only=True):
+    """Jinja sources; html or text, or both. `layout` is HTML with `{{ content }}` where the html goes."""
+
+    name: str
+    subject: str
+    html: str = ""
+    text: str = ""
+    layout: str = ""
+    tenant_id: int | None = None
+
+
+class TemplateChanges(msgspec.Struct, frozen=True, kw_only=True):
+    name: str | None = None
+    subject: str | None = None
+    html: str | None = None
+    text: str | None = None
+    layout: str | None = None
+
+
+class TemplateAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    id: int
+    tenant_id: int
+    name: str
+    subject: str
+    html: str
+    text: str
+    layout: str
+    created_at: datetime | None
+    updated_at: datetime | None
+
+
+class Given(msgspec.Struct, frozen=True, kw_only=True):
+    """Variables of the example person: names, attributes, what the message would bring."""
+
+    variables: dict[str, Any] = {}
+
+
+class TemplateController(Controller):
+    path = "/templates"
+    tags = ("Templates",)
+
+    @post("/", dto=Body[NewTemplate], return_dto=None, opt=needs("templates:write"), sync_to_thread=True)
+    def create(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        data: JSONBody[NewTemplate],
+    ) -> Response[TemplateAnswer]:
+        """Keep a template; 409 where the name is taken, 422 with part, line and reason of an error in it."""
+        tenant_id = caller.tenant(data.tenant_id)
+
+        def make() -> TemplateAnswer:
+            new = msgspec.structs.asdict(data)
+            template = Template(**{**new, "tenant_id": tenant_id, "name": data.name.strip()})
+            keeping.examine(courier, template)
+            with courier.store.begin(tenant_id) as unit:
+                unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+                return shown(unit.templates.add(template))
+
+        return once(request, courier, tenant_id, data, make, 201)
+
+    @get("/", opt=needs("templates:read"), sync_to_thread=True)
+    def list_(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        tenant_id: FromQuery[int | None] = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+    ) -> Response[Sequence[TemplateAnswer]]:
+        """List templates, newest first."""
+        with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
+            found = unit.templates.list(before=cursor, limit=limit)
+        return page(request, [shown(each) for each in found], limit)
+
+    @get("/{template_id:int}", opt=needs("templates:read"), sync_to_thread=True)
+    def get_(self, courier: TheCourier, caller: TheCaller, template_id: FromPath[int]) -> TemplateAnswer:
+        """Show a template."""
+        return shown(_found(courier, caller, template_id))
+
+    @patch(
+        "/{template_id:int}",
+        dto=Body[TemplateChanges],
+        return_dto=None,
+        opt=needs("templates:write"),
+        sync_to_thread=True,
+    )
+    def edit(
+        self,
+        courier: TheCourier,
+        caller: TheCaller,
+        template_id: FromPath[int],
+        data: JSONBody[TemplateChanges],
+    ) -> TemplateAnswer:
+        """Change what is given. Drafts made of it change with it; what has started is frozen and does not."""
+        changes = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
+        if data.name is not None:
+            changes["name"] = data.name.strip()
+        template = msgspec.structs.replace(_found(courier, caller, template_id), **changes)
+        keeping.examine(courier, template)
+        with courier.store.begin(template.tenant_id) as unit:
+            present = unit.templates.get(template_id)
+            return shown(unit.templates.save(msgspec.structs.replace(present, **changes)))
+
+    @delete("/{template_id:int}", opt=needs("templates:write"), sync_to_thread=True)
+    def remove(self, courier: TheCourier, caller: TheCaller, template_id: FromPath[int]) -> None:
+        """Delete a template; 409 while a campaign that has not started is made of it."""
+        with courier.store.begin(caller.owner(courier, "templates", template_id)) as unit:
+            keeping.remove(unit, template_id)
+
+    @post(
+        "/{template_id:int}/preview",
+        dto=Body[Given],
+        return_dto=None,
+        status_code=200,
+        opt=needs("templates:read"),
+        sync_to_thread=True,
+    )
+    def preview(
+        self, courier: TheCourier, caller: TheCaller, template_id: FromPath[int], data: JSONBody[Given]
+    ) -> TemplatePreview:
+        """Render it for an example person with these variables; `warnings` name what is empty then."""
+        return keeping.preview(courier, _found(courier, caller, template_id), data.variables)
+
+
+def _found(courier: TheCourier, caller: TheCaller, template_id: int) -> Template:
+    with courier.store.begin(caller.owner(courier, "templates", template_id), write=False) as unit:
+        return unit.templates.get(template_id)
+
+
+def shown(template: Template) -> TemplateAnswer:
+    return TemplateAnswer(**msgspec.structs.asdict(template))
