@@ -157,7 +157,7 @@ def readme(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Kill, cut and fill things while mail goes out; `-- tests/faults --seeds 20` tries more of each."""
+    """Kill, cut and fill things while mail goes out; `-- tests/faults --seeds 20 --setups all` tries more."""
     install_courierx(session, *group("test"), extras=["all"])
     # Twice as many at once as elsewhere: most of the time they wait for a lease to expire.
     pytest(session, "-n", "4", *(session.posargs or ["tests/faults"]))

@@ -1,5 +1,6 @@
-"""`--seeds N`: how many seeds each fault is tried with; `seed` is one of them. `site` is an install on
-each store; `sites` makes one for a server of the test's own."""
+"""`--seeds N`: how many seeds each fault is tried with; `seed` is one of them. `site` is an install of
+each set-up; `sites` makes one for a server of the test's own. `--setups all` runs every fault on PostgreSQL
+with RQ too; without it only those marked `queue` are."""
 
 from __future__ import annotations
 
@@ -16,13 +17,14 @@ from courierx_core.testing.script import Rule
 from courierx_core.testing.smtp import SmtpServer
 from courierx_core.testing.smtpd import ServerOptions
 from courierx_sql.sqlite import SqliteStore
-from tests.faults.site import Site, StoreName
+from tests.faults.site import Setup, Site, StoreName
 from tests.plugins.conftest import migrated, postgres
 from tests.servers import APP, Postgres
+from tests.valkey import RedisServer, private_redis
 
 __all__ = ["migrated", "postgres"]
 
-STORES: tuple[StoreName, ...] = ("sqlite", "postgresql")
+SETUPS: tuple[Setup, ...] = ("sqlite", "postgresql")
 PACE_SECONDS = 0.05
 """What the server takes to answer a message, so that kills land: with 4 connections 80 messages/s."""
 PACED = Rule(stage="dot", action=f"delay {PACE_SECONDS}")
@@ -32,11 +34,21 @@ Sites = Callable[..., Site]
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seeds", type=int, default=1, help="how many seeds each fault is tried with")
+    parser.addoption("--setups", choices=("some", "all"), default="some", help="all: every fault with RQ too")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "queue: a fault that the queue takes part in, so always with RQ too")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "seed" in metafunc.fixturenames:
         metafunc.parametrize("seed", range(metafunc.config.getoption("--seeds")))
+    chosen = any("setup" in mark.args[0] for mark in metafunc.definition.iter_markers("parametrize"))
+    if "setup" in metafunc.fixturenames and not chosen:
+        queue = metafunc.definition.get_closest_marker("queue") is not None
+        every = queue or metafunc.config.getoption("--setups") == "all"
+        metafunc.parametrize("setup", [*SETUPS, "postgresql+rq"] if every else SETUPS, indirect=True)
 
 
 @pytest.fixture
@@ -52,10 +64,22 @@ def chance(request: pytest.FixtureRequest) -> random.Random:
     return random.Random(seed)
 
 
-@pytest.fixture(params=STORES)
-def store_name(request: pytest.FixtureRequest) -> StoreName:
-    name: StoreName = request.param
+@pytest.fixture
+def setup(request: pytest.FixtureRequest) -> Setup:
+    name: Setup = request.param
     return name
+
+
+@pytest.fixture
+def store_name(setup: Setup) -> StoreName:
+    return "sqlite" if setup == "sqlite" else "postgresql"
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    """A Redis that the test may flush, kill and hang."""
+    with private_redis() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +93,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def sites(request: pytest.FixtureRequest, store_name: StoreName, tmp_path: Path) -> Iterator[Sites]:
-    """Make the install on `store_name` with `rules` for its server: `sites(*rules, options=...)`."""
+def sites(
+    request: pytest.FixtureRequest, setup: Setup, store_name: StoreName, tmp_path: Path
+) -> Iterator[Sites]:
+    """Make the install of `setup` with `rules` for its server: `sites(*rules, options=...)`."""
     with ExitStack() as stack:
 
         def make(*rules: Rule, options: ServerOptions | None = None) -> Site:
@@ -82,7 +108,11 @@ def sites(request: pytest.FixtureRequest, store_name: StoreName, tmp_path: Path)
                 found: Postgres = request.getfixturevalue("postgres")
                 name = request.getfixturevalue("migrated")
                 url, address = found.url(name, APP), found.url(name)
-            site = Site(tmp_path, server, store_name, url, address)
+            more = {}
+            if setup == "postgresql+rq":
+                redis: RedisServer = request.getfixturevalue("redis")
+                more = {"COURIERX_QUEUE": "rq", "COURIERX_LIMITER": "redis", "REDIS_URL": redis.url}
+            site = Site(tmp_path, server, store_name, url, address, **more)
             stack.callback(site.close)
             return site
 

@@ -24,6 +24,8 @@ from courierx_core.testing.smtp import SmtpServer
 from tests.faults.process import Process
 
 StoreName: TypeAlias = Literal["sqlite", "postgresql"]
+Setup: TypeAlias = Literal["sqlite", "postgresql", "postgresql+rq"]
+"""A store with the embedded queue, or with RQ and the Redis limiter."""
 
 LEASE_SECONDS = 5.0
 WINDOW = 20
@@ -49,7 +51,13 @@ class Site:
     """`address` is for looking at the rows from outside, whatever row-level security says."""
 
     def __init__(
-        self, folder: Path, server: SmtpServer, store: StoreName, database_url: str, address: str
+        self,
+        folder: Path,
+        server: SmtpServer,
+        store: StoreName,
+        database_url: str,
+        address: str,
+        **environ: str,
     ) -> None:
         self.folder = folder
         self.server = server
@@ -65,6 +73,7 @@ class Site:
             "COURIERX_LEASE_SECONDS": str(LEASE_SECONDS),
             "COURIERX_RETRY_SCHEDULE": ",".join(["1"] * 30),
             "COURIERX_WINDOW": str(WINDOW),
+            **environ,
         }
         self.connections(CONNECTIONS)
         self.courier: Courier = build(read(folder, self.environ))

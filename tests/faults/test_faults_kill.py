@@ -17,6 +17,7 @@ ITEM = 50
 """Recipients of each campaign: a killed worker's items wait for the lease, so there must be others."""
 
 
+@pytest.mark.queue
 def test_r01_kill_nine_loses_nobody_and_mails_nobody_twice(
     site: Site, seed: int, chance: random.Random, thorough: bool
 ) -> None:
@@ -143,6 +144,7 @@ def kill_in_snapshot(site: Site, worker: Process, campaign_id: int, people: int)
     ], "the kill came too late: the snapshot had ended"
 
 
+@pytest.mark.queue
 @pytest.mark.parametrize("nth", [1, 3])
 def test_r03_a_kill_between_commit_and_notify_costs_seconds_only(sites: Sites, nth: int) -> None:
     site = sites(PACED)

@@ -17,6 +17,7 @@ from courierx_core.ports.driver import Runtime, Secret
 from courierx_migrations import HEAD
 from courierx_sql.postgresql import PostgresStore
 from courierx_sql.sqlite import SqliteStore
+from tests.faults.conftest import SETUPS
 from tests.faults.launch import changes
 from tests.faults.process import Process
 from tests.faults.site import SECRET, StoreName
@@ -38,6 +39,7 @@ def databases(request: pytest.FixtureRequest, store_name: StoreName, tmp_path: P
             yield [server.url(stack.enter_context(server.database()), OWNER) for _ in range(3)]
 
 
+@pytest.mark.parametrize("setup", SETUPS, indirect=True)
 def test_r25_a_killed_migration_is_completed_by_the_next_run(
     databases: list[str],
     tmp_path: Path,

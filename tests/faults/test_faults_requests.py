@@ -41,7 +41,7 @@ def test_r10_fifty_parallel_requests_to_send_make_one_run(sites: Sites, key: str
     worker.stop()
 
 
-@pytest.mark.parametrize("store_name", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("setup", ["sqlite"], indirect=True)
 def test_r07_a_locked_database_makes_writers_wait_and_at_worst_ask_again(
     sites: Sites, monkeypatch: pytest.MonkeyPatch, thorough: bool
 ) -> None:

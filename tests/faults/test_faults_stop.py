@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 import time
 
+import pytest
+
 from courierx_core.testing.script import Rule
 from tests.faults.conftest import PACED, Sites
 from tests.faults.invariants import check_invariants, deliveries_of
 from tests.faults.site import CONNECTIONS, LEASE_SECONDS, WINDOW, Site, wait_for
 
 
+@pytest.mark.queue
 def test_r20_a_worker_that_stood_still_for_two_leases_sends_nothing_twice_and_its_answers_settle(
     site: Site, seed: int, chance: random.Random
 ) -> None:
@@ -42,6 +45,7 @@ def test_r20_a_worker_that_stood_still_for_two_leases_sends_nothing_twice_and_it
     other.stop()
 
 
+@pytest.mark.queue
 def test_r21_a_stop_under_load_leaves_nothing_uncertain(site: Site, seed: int, chance: random.Random) -> None:
     list_id, addresses = site.people(10 * WINDOW)
     campaign_id = site.start(list_id)

@@ -57,7 +57,7 @@ def test_r05_postgresql_goes_down_hard_and_comes_back(
     worker.stop()
 
 
-@pytest.mark.parametrize("store_name", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("setup", ["postgresql"], indirect=True)
 def test_r05_random_backends_are_terminated(sites: Sites, seed: int, chance: random.Random) -> None:
     site = sites(PACED)
     list_id, addresses = site.people(20 * WINDOW)
@@ -95,7 +95,7 @@ def terminate(site: Site, chance: random.Random, *, everybody: bool = False) -> 
     return sum(bool(each) for each in ended)
 
 
-@pytest.mark.parametrize("store_name", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("setup", ["sqlite"], indirect=True)
 def test_r06_on_a_full_disk_nothing_is_sent_that_is_not_on_record(sites: Sites) -> None:
     """The limit on file sizes stands for the disk: every write beyond it fails, and it can be lifted."""
     site = sites(PACED)
@@ -119,7 +119,7 @@ def test_r06_on_a_full_disk_nothing_is_sent_that_is_not_on_record(sites: Sites) 
     worker.stop()
 
 
-@pytest.mark.parametrize("store_name", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("setup", ["sqlite"], indirect=True)
 def test_r06_a_disk_that_stays_full_for_longer_than_the_lease(sites: Sites) -> None:
     site = sites(PACED)
     list_id, addresses = site.people(10 * WINDOW)
