@@ -24,11 +24,11 @@ Client = TestClient[Litestar]
 PUBLIC = {
     "GET /health", "HEAD /health", "GET /health/live", "HEAD /health/live", "GET /health/ready",
     "HEAD /health/ready", "GET /docs", "GET /docs/docs.css", "GET /docs/docs.js", "GET /openapi.json",
-    "GET /redoc", "POST /events/{transport}",
+    "GET /redoc", "POST /events/{transport}", "GET /v/{token}", "HEAD /v/{token}",
 }  # fmt: skip
 """What answers without a key, and why each may: it names no tenant and shows nobody's data. A provider's
-events are signed."""
-SIGNED = {"POST /events/{transport}"}
+events are signed, and so are the tokens of the links in a mail."""
+SIGNED = {"POST /events/{transport}", "GET /v/{token}", "HEAD /v/{token}"}
 
 BODIES = {"POST /keys": b'{"scopes": ["keys:write"]}'}
 """Where an empty body asks for more than the key may give."""

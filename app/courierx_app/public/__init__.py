@@ -1,0 +1,1 @@
+"""What mail links to: pages and redirects that need no key, only their token."""
