@@ -108,6 +108,9 @@ def changed(unit: UnitOfWork, campaign: Campaign, given: CampaignChanges) -> Cam
     audience = {name: getattr(given, name) for name in _AUDIENCE if getattr(given, name) is not None}
     for field in ("list_ids", "exclude_list_ids"):
         problems += unknown_lists(unit, field, audience.get(field, ()))
+    if "segment_id" in audience:
+        # nothing keeps segments yet, so an id of one is nobody's
+        problems.append(FieldProblem("segment_id", "not_found", f"no segment {audience['segment_id']}"))
     if problems:
         raise InvalidInput(*problems)
     if audience:
