@@ -26,7 +26,7 @@ from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.run import SendRun
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.feedback.service import match_kept
-from courierx_core.messages.service import complete_message
+from courierx_core.messages.service import complete_message, settle_message
 from courierx_core.notify import notify
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.queue import Stop
@@ -43,10 +43,14 @@ TASKS: Mapping[Topic, Task] = {"snapshot": campaigns.snapshot, "schedule": campa
 
 POLL_SECONDS = 1.0
 """How often a lane looks by itself, notified or not."""
+BUSY_SECONDS = 0.05
+"""How soon a lane looks again for what is due and was not to be had: another was just taking it."""
 RETRY_SECONDS = 30.0
 """When a failed background task is tried again."""
 GC_THRESHOLD = 50_000
 UNDER_WAY: tuple[CampaignStatus, ...] = ("preparing", "sending", "paused")
+KEEP_SECONDS = 3600.0
+"""How often the store is asked to make what the calendar will need."""
 LEFT_OVER_SECONDS = 30.0
 """How often campaigns are looked for whose last worker died before it could complete them, and
 deliveries for the feedback that came before its provider's answer."""
@@ -109,9 +113,21 @@ class Lane:
                 log.warning("%s: %s", type(self).__name__, error)
             except Exception:  # a lane must outlive one bad item; its lease expires and is swept
                 log.exception("%s failed", type(self).__name__)
-            self.wake.wait(POLL_SECONDS)
+            self.wake.wait(self._pause())
             self.wake.clear()
         self.close()
+
+    def _pause(self) -> float:
+        """Return how long to wait, unless notified: until something is due."""
+        try:
+            due = self.next_due(self._ledger) if self._ledger is not None and self.watch.ours() else None
+        except StoreError:
+            due = None
+        return POLL_SECONDS if due is None else min(max(due, BUSY_SECONDS), POLL_SECONDS)
+
+    def next_due(self, ledger: Ledger) -> float | None:
+        """Return the seconds until the lane's next item is due."""
+        raise NotImplementedError
 
     def close(self) -> None:
         if self._ledger is not None:
@@ -156,6 +172,9 @@ class SendLane(Lane):
             self._run, self.owner = None, ""
         return True
 
+    def next_due(self, ledger: Ledger) -> float | None:
+        return ledger.next_due(topics=("send",), stream=self.stream)
+
     def close(self) -> None:
         self._crew.close()
         super().close()
@@ -184,6 +203,9 @@ class TaskLane(Lane):
         finally:
             self.owner = ""
         return bool(items)
+
+    def next_due(self, ledger: Ledger) -> float | None:
+        return ledger.next_due(topics=tuple(self.tasks))
 
     def _do(self, item: WorkItem) -> None:
         try:
@@ -243,7 +265,7 @@ class Worker:
         """Look whose database it is, renew leases and sweep dead ones, until the lanes have ended."""
         lease = self.courier.policy.lease_seconds
         ledger: Ledger | None = None
-        left_over_at = 0.0
+        left_over_at = keep_at = 0.0
         while not done.wait(lease / 6):
             try:
                 self.watch.look()
@@ -258,6 +280,10 @@ class Worker:
                     left_over_at = boottime() + LEFT_OVER_SECONDS
                     self._complete_left_over()
                     match_kept(self.courier)
+                if boottime() >= keep_at:
+                    keep_at = boottime() + KEEP_SECONDS
+                    with self.courier.store.platform() as platform:
+                        platform.keep()
             except StoreError as error:
                 log.warning("heartbeat: %s", error)
             except Exception:
@@ -272,7 +298,7 @@ class Worker:
                 swept.topic, swept.item_id, swept.tenant_id, swept.uncertain,
             )  # fmt: skip
             if swept.topic == "send":
-                complete_message(self.courier, swept.tenant_id, swept.subject_id)
+                settle_message(self.courier, swept.tenant_id, swept.subject_id)
             lanes[swept.stream if swept.topic == "send" else "tasks"].notified()
 
     def _complete_left_over(self) -> None:

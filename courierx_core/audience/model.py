@@ -35,18 +35,6 @@ class MailingList(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
-SubscriptionStatus: TypeAlias = Literal["subscribed", "unsubscribed", "pending"]
-
-
-class Subscription(msgspec.Struct, frozen=True, kw_only=True):
-    """One person's place on one list."""
-
-    tenant_id: int
-    list_id: int
-    subscriber_id: int
-    status: SubscriptionStatus = "subscribed"
-
-
 class NewSubscriber(msgspec.Struct, frozen=True):
     """One valid row of an import: the address is normalised already."""
 

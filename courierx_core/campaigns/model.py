@@ -15,7 +15,7 @@ CampaignStatus: TypeAlias = Literal[
 ]
 PublicStatus: TypeAlias = Literal["draft", "scheduled", "sending", "paused", "completed", "cancelled"]
 Action: TypeAlias = Literal[
-    "schedule", "unschedule", "start", "send", "pause", "resume", "complete", "cancel"
+    "schedule", "unschedule", "start", "send", "pause", "resume", "complete", "reopen", "cancel"
 ]
 
 TRANSITIONS: dict[Action, dict[CampaignStatus, CampaignStatus]] = {
@@ -26,6 +26,7 @@ TRANSITIONS: dict[Action, dict[CampaignStatus, CampaignStatus]] = {
     "pause": {"preparing": "paused", "sending": "paused"},
     "resume": {"paused": "sending"},
     "complete": {"preparing": "completed", "sending": "completed", "paused": "completed"},
+    "reopen": {"completed": "sending"},
     "cancel": {
         "scheduled": "cancelled",
         "preparing": "cancelled",

@@ -13,7 +13,15 @@ from courierx_core.campaigns.model import Campaign, PublicStatus, can, move, pub
 from courierx_core.checking import Checks
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import STATES, DeliveryState
-from courierx_core.errors import Conflict, CourierXError, InvalidInput, NotFound, RenderError
+from courierx_core.errors import (
+    Conflict,
+    CourierXError,
+    Fenced,
+    InvalidInput,
+    NotFound,
+    RenderError,
+    StoreError,
+)
 from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
 from courierx_core.messages.limits import SUBJECT_MAX
@@ -145,32 +153,37 @@ def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
     Raises Conflict when it is not startable or reaches nobody, InvalidInput when it cannot be sent.
     """
     with courier.store.begin(tenant_id) as unit:
-        campaign = unit.campaigns.get(campaign_id)
-        started = move(campaign, "start")
-        check_lists(unit, campaign.audience)
-        audience = unit.subscribers.count(campaign.audience)
-        if not audience:
-            raise Conflict(
-                f"Campaign {campaign_id} has nobody to go to: add active subscribers, or other lists."
-            )
-        transport = campaign.transport or courier.policy.default_transport
-        content = content_of(courier, unit, campaign)
-        stream: Stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
-        message = unit.messages.add(
-            Message(
-                tenant_id=tenant_id,
-                campaign_id=campaign_id,
-                stream=stream,
-                transport=transport,
-                content=freeze(courier, content, stream=stream, transport=transport),
-            )
+        started = _start(courier, unit, campaign_id)
+        unit.work.end(campaign_id, topics=("schedule",))
+    notify(courier, "tasks")
+    return started
+
+
+def _start(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
+    campaign = unit.campaigns.get(campaign_id)
+    started = move(campaign, "start")
+    check_lists(unit, campaign.audience)
+    audience = unit.subscribers.count(campaign.audience)
+    if not audience:
+        raise Conflict(f"Campaign {campaign_id} has nobody to go to: add active subscribers, or other lists.")
+    transport = campaign.transport or courier.policy.default_transport
+    content = content_of(courier, unit, campaign)
+    stream: Stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
+    message = unit.messages.add(
+        Message(
+            tenant_id=unit.tenant_id,
+            campaign_id=campaign_id,
+            stream=stream,
+            transport=transport,
+            content=freeze(courier, content, stream=stream, transport=transport),
         )
-        unit.work.add(WorkItem(tenant_id=tenant_id, stream=stream, topic="snapshot", subject_id=message.id))
-        saved = unit.campaigns.save(
-            msgspec.structs.replace(started, message_id=message.id, started_at=courier.runtime.now()),
-            was=campaign.status,
-        )
-    return Started(saved, audience, notify(courier, "tasks"))
+    )
+    unit.work.add(WorkItem(tenant_id=unit.tenant_id, stream=stream, topic="snapshot", subject_id=message.id))
+    saved = unit.campaigns.save(
+        msgspec.structs.replace(started, message_id=message.id, started_at=courier.runtime.now()),
+        was=campaign.status,
+    )
+    return Started(saved, audience)
 
 
 def schedule(courier: Courier, tenant_id: int, campaign_id: int, at: datetime) -> Campaign:
@@ -181,7 +194,7 @@ def schedule(courier: Courier, tenant_id: int, campaign_id: int, at: datetime) -
         campaign = unit.campaigns.get(campaign_id)
         scheduled = msgspec.structs.replace(move(campaign, "schedule"), scheduled_at=at)
         saved = unit.campaigns.save(scheduled, was=campaign.status)
-        unit.work.hold(campaign_id, topics=("schedule",))
+        unit.work.end(campaign_id, topics=("schedule",))
         unit.work.add(
             WorkItem(
                 tenant_id=tenant_id, stream="broadcast", topic="schedule", subject_id=campaign_id, due_at=at
@@ -195,29 +208,33 @@ def unschedule(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
     with courier.store.begin(tenant_id) as unit:
         campaign = unit.campaigns.get(campaign_id)
         draft = msgspec.structs.replace(move(campaign, "unschedule"), scheduled_at=None)
-        unit.work.hold(campaign_id, topics=("schedule",))
+        unit.work.end(campaign_id, topics=("schedule",))
         return unit.campaigns.save(draft, was=campaign.status)
 
 
 def start_scheduled(courier: Courier, item: WorkItem) -> None:
-    """Task of topic schedule: start the campaign if that is still what its owner wants."""
-    with courier.store.begin(item.tenant_id) as unit:
-        campaign = unit.campaigns.get(item.subject_id)
-        unit.work.advance(item, cursor=0, done=True)
-    if campaign.status != "scheduled":
-        return
+    """Task of topic schedule: start the campaign if that is still what its owner wants; once, because the
+    item ends in the same transaction. One that cannot be started is a draft again, and says why."""
     try:
-        start(courier, item.tenant_id, campaign.id)
+        with courier.store.begin(item.tenant_id) as unit:
+            unit.work.advance(item, cursor=0, done=True)
+            if unit.campaigns.get(item.subject_id).status != "scheduled":
+                return
+            _start(courier, unit, item.subject_id)
+    except (Fenced, StoreError):
+        raise
     except CourierXError as error:
-        _note_failed_start(courier, campaign, str(error))
+        _note_failed_start(courier, item, str(error))
+    else:
+        notify(courier, "tasks")
 
 
-def _note_failed_start(courier: Courier, campaign: Campaign, why: str) -> None:
-    with courier.store.begin(campaign.tenant_id) as unit:
-        draft = move(campaign, "unschedule")
-        unit.campaigns.save(
-            msgspec.structs.replace(draft, pause_reason=f"not started: {why}"), was=campaign.status
-        )
+def _note_failed_start(courier: Courier, item: WorkItem, why: str) -> None:
+    with courier.store.begin(item.tenant_id) as unit:
+        unit.work.advance(item, cursor=0, done=True, error=why)
+        campaign = unit.campaigns.get(item.subject_id)
+        draft = msgspec.structs.replace(move(campaign, "unschedule"), pause_reason=f"not started: {why}")
+        unit.campaigns.save(draft, was=campaign.status)
 
 
 def snapshot(courier: Courier, item: WorkItem) -> None:
@@ -293,7 +310,7 @@ def cancel(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
             unit.work.hold(campaign.message_id)
             unit.deliveries.cancel_open(campaign.message_id)
             unit.work.unhold(campaign.message_id, topics=("snapshot",))
-        unit.work.hold(campaign_id, topics=("schedule",))
+        unit.work.end(campaign_id, topics=("schedule",))
         return unit.campaigns.save(cancelled, was=campaign.status)
 
 

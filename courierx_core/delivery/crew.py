@@ -13,7 +13,7 @@ from courierx_core.delivery.sender import Sender
 from courierx_core.errors import CourierXError, StoreError
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Message
-from courierx_core.messages.service import complete_message, pause_message
+from courierx_core.messages.service import complete_message, pause_message, settle_message
 from courierx_core.ports.ledger import Outcome
 from courierx_core.work import WorkItem
 
@@ -70,6 +70,12 @@ class SendCrew:
                 self._breakers.pop(message.id, None)
         except StoreError as error:  # the worker looks for such campaigns from time to time
             log.warning("message %s is completed later: %s", message.id, error)
+
+    def item_lost(self, message: Message) -> None:
+        try:
+            settle_message(self.courier, message.tenant_id, message.id)
+        except StoreError as error:
+            log.warning("message %s is settled later: %s", message.id, error)
 
     def judge(self, message: Message, outcomes: Sequence[Outcome]) -> str:
         """Count for the campaign's breaker; a single message has none."""

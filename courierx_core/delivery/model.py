@@ -57,21 +57,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: datetime | None = None
 
 
-def settle(state: DeliveryState, answer: DeliveryState) -> DeliveryState:
-    """Return the state after an attempt's own answer. An open or uncertain row takes it; anything that
-    evidence or a person has decided since stays, except that Accepted also settles a re-queued row."""
-    return answer if state in OPEN or state == "uncertain" else state
-
-
 def evidence(state: DeliveryState, reported: DeliveryState) -> DeliveryState:
     """Return the state after a report (delivered, bounced, accepted): by rank, upwards only."""
     have, told = RANK.get(state), RANK.get(reported)
     return reported if have is not None and told is not None and told > have else state
-
-
-def requeue(state: DeliveryState) -> DeliveryState:
-    """Return the state after a person asked for a re-send: only what is uncertain or failed moves."""
-    return "queued" if state in RESENDABLE else state
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):

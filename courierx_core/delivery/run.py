@@ -58,6 +58,9 @@ class Crew(Protocol):
     def item_done(self, message: Message) -> None:
         """Complete the message, if that was its last item."""
 
+    def item_lost(self, message: Message) -> None:
+        """See to a message whose item was taken over, paused or cancelled, now that nothing is under way."""
+
     def judge(self, message: Message, outcomes: Sequence[Outcome]) -> str:
         """Count what became of the message's deliveries; return why it must pause, or ''."""
 
@@ -298,7 +301,9 @@ class SendRun:
             return
         self._items.pop(item.id, None)
         item.lost = True  # gone from here, whatever its line still holds of it
-        if move.state == "done" and move.id in answer.held_on and not self._has_more(item.message):
+        if move.id not in answer.held_on:
+            self.crew.item_lost(item.message)
+        elif move.state == "done" and not self._has_more(item.message):
             self.crew.item_done(item.message)
 
     def _has_more(self, message: Message) -> bool:

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import RESENDABLE, STATES, DeliveryState
 from courierx_core.errors import InvalidInput
+from courierx_core.messages.service import campaign_of, reopen
 from courierx_core.notify import notify
+from courierx_core.ports.store import UnitOfWork
+from courierx_core.ports.transport import Stream
 
 
 def known_states(names: Sequence[str]) -> Sequence[DeliveryState]:
@@ -36,7 +39,17 @@ def resend(courier: Courier, tenant_id: int, delivery_ids: Sequence[int]) -> Seq
         moved = [
             i for message_id, ids in by_message.items() for i in unit.deliveries.requeue(message_id, ids)
         ]
-        streams = {unit.messages.get(message_id).stream for message_id in by_message}
+        streams = {_open_again(unit, message_id) for message_id in by_message}
     for stream in streams:
         notify(courier, stream)
     return moved
+
+
+def _open_again(unit: UnitOfWork, message_id: int) -> Stream:
+    """Let a message show that something of it is open; with a paused campaign it waits for its resume."""
+    reopen(unit, message_id)
+    message = unit.messages.get(message_id)
+    campaign = campaign_of(unit, message)
+    if campaign is not None and campaign.status == "paused":
+        unit.work.hold(message_id)
+    return message.stream

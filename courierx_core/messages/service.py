@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from courierx_core.campaigns.model import can, move
+from courierx_core.campaigns.model import Campaign, can, move
 from courierx_core.courier import Courier
-from courierx_core.errors import FieldProblem, InvalidInput
+from courierx_core.errors import FieldProblem, InvalidInput, NotFound
 from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
 from courierx_core.messages.links import collect_links
 from courierx_core.messages.model import Content, Message
+from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Feature, Stream
 from courierx_core.templates.model import Template
 
@@ -119,20 +120,48 @@ def complete_message(courier: Courier, tenant_id: int, message_id: int) -> bool:
     with courier.store.begin(tenant_id) as unit:
         if not unit.messages.complete(message_id):
             return False
-        message = unit.messages.get(message_id)
-        if message.campaign_id is not None:
-            campaign = unit.campaigns.get(message.campaign_id)
-            if can(campaign.status, "complete"):
-                done = msgspec.structs.replace(move(campaign, "complete"), completed_at=courier.runtime.now())
-                unit.campaigns.save(done, was=campaign.status)
+        campaign = campaign_of(unit, unit.messages.get(message_id))
+        if campaign is not None and can(campaign.status, "complete"):
+            done = msgspec.structs.replace(move(campaign, "complete"), completed_at=courier.runtime.now())
+            unit.campaigns.save(done, was=campaign.status)
     return True
+
+
+def reopen(unit: UnitOfWork, message_id: int) -> None:
+    """Take back the completion of a message, and of its campaign, where something of it is open again."""
+    if not unit.messages.reopen(message_id):
+        return
+    campaign = campaign_of(unit, unit.messages.get(message_id))
+    if campaign is not None and can(campaign.status, "reopen"):
+        again = msgspec.structs.replace(move(campaign, "reopen"), completed_at=None)
+        unit.campaigns.save(again, was=campaign.status)
+
+
+def settle_message(courier: Courier, tenant_id: int, message_id: int) -> None:
+    """See to a message whose items were taken away while answers were under way: what came back of a
+    cancelled one is cancelled too; another that is to be tried again is no longer completed."""
+    with courier.store.begin(tenant_id) as unit:
+        message = unit.messages.get(message_id)
+        campaign = campaign_of(unit, message)
+        if message.cancelled_at is not None or (campaign is not None and campaign.status == "cancelled"):
+            unit.deliveries.cancel_open(message_id)
+        else:
+            reopen(unit, message_id)
+    complete_message(courier, tenant_id, message_id)
+
+
+def campaign_of(unit: UnitOfWork, message: Message) -> Campaign | None:
+    """Return a message's campaign; None where it has none, or it was deleted."""
+    try:
+        return None if message.campaign_id is None else unit.campaigns.get(message.campaign_id)
+    except NotFound:
+        return None
 
 
 def pause_message(courier: Courier, message: Message, reason: str) -> None:
     """Hold a message's work because it cannot go on: its transport refused us, or it does not compile."""
     with courier.store.begin(message.tenant_id) as unit:
         unit.work.hold(message.id)
-        if message.campaign_id is not None:
-            campaign = unit.campaigns.get(message.campaign_id)
-            if can(campaign.status, "pause"):
-                unit.campaigns.save(move(campaign, "pause", reason=reason[:500]), was=campaign.status)
+        campaign = campaign_of(unit, message)
+        if campaign is not None and can(campaign.status, "pause"):
+            unit.campaigns.save(move(campaign, "pause", reason=reason[:500]), was=campaign.status)

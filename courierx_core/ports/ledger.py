@@ -125,7 +125,8 @@ class Ledger(Protocol):
         """Commit one window durably, in one transaction of one tenant: record `outcomes` (and an
         `attempts` row for each that was tried and not accepted), move the items' cursors, re-check
         suppression of `intents`, and add `retries`. Outcomes apply even where their item is fenced, and
-        are then counted in the message's own counters. Raises StoreError with nothing written."""
+        are then counted in the message's own counters. Those of an item's last lease are recorded before
+        the same caller moves it under its next one. Raises StoreError with nothing written."""
 
     def sweep(self, *, limit: int = 100) -> list[Swept]:
         """Take expired leases: unresolved deliveries up to the cursor become `uncertain` (those that

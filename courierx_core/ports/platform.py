@@ -78,5 +78,8 @@ class PlatformUnit(Protocol):
     def workers(self) -> int:
         """Count the owners with a live lease or a heartbeat in the last minute."""
 
+    def keep(self) -> None:
+        """Make what the calendar asks of the store, such as partitions for the months to come."""
+
     def tenants_with_work(self, topics: Sequence[Topic], *, held_for: str = "") -> Sequence[int]:
         """Return the tenants with ready or leased items of these topics, or with items held for a reason."""

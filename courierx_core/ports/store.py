@@ -69,6 +69,9 @@ class Messages(Protocol):
     def complete(self, message_id: int) -> bool:
         """Mark it completed if it has no open work item and no open delivery; True when that was now."""
 
+    def reopen(self, message_id: int) -> bool:
+        """Take the completion back if something of it is open; True when that was now."""
+
 
 class SnapshotStep(msgspec.Struct, frozen=True):
     """What one chunk of a snapshot did. `cursor` is the last subscriber id seen; `more` is False at the
@@ -184,6 +187,9 @@ class Work(Protocol):
     def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
         """Resume: held items are ready again, or leased still where a lease is open (its owner gives it
         back, or the sweep takes it). What is overdue is due now; why it was held is forgotten."""
+
+    def end(self, subject_id: int, *, topics: Sequence[Topic]) -> int:
+        """Mark the subject's open items done; whoever has one leased is fenced. Returns how many."""
 
     def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
         """Hold every ready and leased item of the tenant, noting why; return how many."""

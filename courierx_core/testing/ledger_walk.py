@@ -140,7 +140,7 @@ class LedgerWalk(RuleBasedStateMachine):
         """Claim if idle, then some answers and some new intents."""
         if walker.item is None:
             for item in claim(walker.ledger, owner=walker.name, subject_id=self.message.id):
-                walker.open(item)
+                self.open(walker, item)
         outcomes = walker.answers(said)
         retries = [
             Retry(self.message.id, "broadcast", (each.id,), each.attempt + 1, 0.0)
@@ -170,6 +170,15 @@ class LedgerWalk(RuleBasedStateMachine):
         self.hand_over(walker, [row.id for row in rows], answer.suppressed)
         if idle:
             walker.item = None
+
+    def open(self, walker: Walker, item: WorkItem) -> None:
+        """Take a claimed item, or give it back while answers of its last lease are under way here: an
+        outcome does not say of which lease it is."""
+        if all(each.id != item.id for each, _ in walker.under_way.values()):
+            walker.open(item)
+        else:
+            back = ItemMove(item.id, item.epoch, item.cursor, item.counts, "ready")
+            walker.ledger.window(self.tenant, [back])
 
     def hand_over(self, walker: Walker, ids: list[int], suppressed: Mapping[int, str]) -> None:
         """Send what was intended; close what the window said is suppressed, and nothing else."""

@@ -304,7 +304,11 @@ class DeliveriesContract:
             ]
             with store.begin(tenant) as unit:
                 assert unit.messages.complete(message.id)
+                assert not unit.messages.reopen(message.id)
                 assert unit.deliveries.requeue(message.id, [*ids[:3], ids[2] + 1000]) == ids[:2]
+                assert unit.messages.reopen(message.id)
+                assert not unit.messages.reopen(message.id)
+                assert unit.messages.get(message.id).completed_at is None
                 assert unit.deliveries.requeue(message.id, ids[:3]) == []
                 totals = unit.deliveries.totals(message.id)
                 assert totals == unit.deliveries.recount(message.id)

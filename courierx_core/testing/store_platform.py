@@ -23,6 +23,11 @@ from courierx_core.work import WorkItem
 
 
 class PlatformContract:
+    def test_what_the_calendar_asks_may_be_asked_often(self, store: Store[Any]) -> None:
+        for _ in range(2):
+            with store.platform() as unit:
+                unit.keep()
+
     def test_tenants_are_kept_by_name_without_case(self, store: Store[Any]) -> None:
         new = Tenant(name="Straße", contact_email="a@example.com", default_from="x@example.com", weight=7)
         with store.platform() as unit:

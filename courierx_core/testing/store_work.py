@@ -118,6 +118,29 @@ class WorkContract:
             unit.work.hold(7)
             assert unit.work.standing(7, stale_seconds=90) == Standing()
 
+    def test_what_is_ended_is_claimed_and_advanced_no_more(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            for _ in range(3):
+                unit.work.add(an_item(tenant, topic="schedule"))
+            other = unit.work.add(an_item(tenant, topic="schedule", subject_id=8))
+        ledger = store.ledger()
+        try:
+            (item,) = ledger.claim("w", limit=1, lease_seconds=60, topics=("schedule",), subject_id=7)
+            with store.begin(tenant) as unit:
+                assert unit.work.end(7, topics=("snapshot",)) == 0
+                assert unit.work.end(7, topics=("schedule",)) == 3
+                assert unit.work.end(7, topics=("schedule",)) == 0
+                assert unit.work.open_items(7, topics=("schedule",)) == 0
+                ended = unit.work.get(item.id)
+                assert (ended.state, ended.owner, ended.lease_until) == ("done", "", None)
+                with pytest.raises(Fenced):
+                    unit.work.advance(item, cursor=1)
+            claimed = ledger.claim("w", limit=9, lease_seconds=60, topics=("schedule",))
+            assert [each.id for each in claimed] == [other.id]
+        finally:
+            ledger.close()
+
     def test_a_hold_stops_claims_and_fences_the_owner(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         with store.begin(tenant) as unit:

@@ -80,7 +80,8 @@ class EmbeddedQueue(Queue[EmbeddedQueueConfig]):
                 (self._folder / name).unlink(missing_ok=True)
 
     def check(self) -> list[Problem]:
-        if self._reachable():
+        there = next(folder for folder in (self._folder, *self._folder.parents) if folder.exists())
+        if self._fits() and os.access(there, os.W_OK | os.X_OK):
             return []
         return [
             Problem(
@@ -147,8 +148,12 @@ class EmbeddedQueue(Queue[EmbeddedQueueConfig]):
             return None
         return sock
 
+    def _fits(self) -> bool:
+        return len(os.fsencode(_longest(self._folder))) <= _PATH_MAX
+
     def _reachable(self) -> bool:
-        if len(os.fsencode(_longest(self._folder))) > _PATH_MAX:
+        """Make the folder; tell whether sockets can be in it."""
+        if not self._fits():
             return False
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -33,6 +33,9 @@ class Sets(Protocol):
     ) -> tuple[int, int] | None:
         """See `ports.platform.PlatformUnit.delivery_of`."""
 
+    def keep(self, connection: Connection) -> None:
+        """See `ports.platform.PlatformUnit.keep`."""
+
     def reserve(self, connection: Connection, name: str, n: int) -> int:
         """Return the first of `n` contiguous fresh ids of a table."""
 

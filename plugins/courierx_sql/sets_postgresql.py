@@ -44,6 +44,14 @@ def delivery_of(
     return None if found is None else (int(found[0]), int(found[1]))
 
 
+def keep(connection: Connection) -> None:
+    """Make the partitions of events for this month and the two after it."""
+    connection.exec_driver_sql(
+        "SELECT courierx_add_month((now() AT TIME ZONE 'UTC' + n * interval '1 month')::date)"
+        " FROM generate_series(0, 2) AS n"
+    )
+
+
 def reserve(connection: Connection, name: str, n: int) -> int:
     return _counts(connection, "SELECT courierx_reserve(%(name)s, %(n)s)", {"name": name, "n": n})[0]
 

@@ -83,5 +83,8 @@ class SqlPlatformUnit:
     def workers(self) -> int:
         return installation.workers(self._connection)
 
+    def keep(self) -> None:
+        self._sets.keep(self._connection)
+
     def tenants_with_work(self, topics: Sequence[Topic], *, held_for: str = "") -> Sequence[int]:
         return installation.tenants_with_work(self._connection, topics, held_for)

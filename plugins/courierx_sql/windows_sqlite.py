@@ -13,12 +13,12 @@ from typing import Any
 
 import msgspec
 
+from courierx_core.delivery.settlement import settle
 from courierx_core.ports.ledger import ItemMove, Outcome, Retry
 from courierx_core.ports.transport import Stream
 from courierx_core.work import SEND_ITEM_MAX
 from courierx_sql.causes_sqlite import cause
 from courierx_sql.clock import SQLITE_NOW
-from courierx_sql.settlement import settle
 
 _KEEP = (
     "UPDATE work SET cursor = ?, counts = ? WHERE tenant_id = ? AND id = ? AND epoch = ? AND state = 'leased'"

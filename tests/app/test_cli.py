@@ -191,6 +191,17 @@ def test_settings_plugins_and_the_doctor(cx: Cx) -> None:
     assert "This installation is well." in cx("doctor")
 
 
+def test_the_doctor_leaves_an_empty_folder_empty(
+    cx: Cx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("DATABASE_URL")
+    assert "no_schema" in cx("doctor")
+    assert list(folder.iterdir()) == []
+
+
 def test_the_doctor_says_what_is_wrong_and_exits_1(cx: Cx, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENVIRONMENT", "production")
     monkeypatch.setenv("COURIERX_PUBLIC_URL", "")

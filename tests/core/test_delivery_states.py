@@ -5,16 +5,10 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from courierx_core.delivery.model import OPEN, RANK, STATES, evidence, moved, requeue, settle
+from courierx_core.delivery.model import RANK, STATES, evidence, moved
 
 states = st.sampled_from(STATES)
 reports = st.sampled_from(["accepted", "delivered", "bounced"])
-
-
-@given(states, states)
-def test_an_answer_settles_only_what_is_open_or_uncertain(state: str, answer: str) -> None:
-    after = settle(state, answer)
-    assert after == (answer if state in OPEN or state == "uncertain" else state)
 
 
 @given(states, states)
@@ -46,11 +40,6 @@ def test_a_late_delivered_never_undoes_a_bounce(state: str) -> None:
 def test_closed_states_without_a_rank_ignore_reports() -> None:
     for state in ("rejected", "failed", "suppressed", "blocked", "cancelled"):
         assert evidence(state, "delivered") == state
-
-
-@given(states)
-def test_a_person_may_requeue_only_what_nobody_knows_or_what_failed(state: str) -> None:
-    assert requeue(state) == ("queued" if state in ("uncertain", "failed") else state)
 
 
 @given(st.lists(st.tuples(states, states), max_size=30), st.integers(1, 50))

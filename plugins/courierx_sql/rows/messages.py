@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import RowMapping, exists
+from sqlalchemy import ColumnElement, RowMapping, exists, null, or_
 
+from courierx_core.delivery.model import OPEN
 from courierx_core.errors import Conflict
 from courierx_core.messages.model import Content, Message, MessageSummary
 from courierx_core.ports.transport import Attachment
@@ -43,31 +44,35 @@ class MessageRows(Slice[Message]):
         return noted
 
     def complete(self, message_id: int) -> bool:
-        # both looks are inside the statement: nothing can open between looking and marking
-        open_item = exists().where(
+        return self._complete(message_id, now(), messages.c.completed_at.is_(None), ~self._open(message_id))
+
+    def reopen(self, message_id: int) -> bool:
+        return self._complete(
+            message_id, null(), messages.c.completed_at.is_not(None), self._open(message_id)
+        )
+
+    def _complete(self, message_id: int, at: Any, *conditions: ColumnElement[bool]) -> bool:
+        # the looks are inside the statement: nothing can open between looking and marking
+        statement = self._tenant.update(messages).where(messages.c.id == message_id, *conditions)
+        if self._tenant.execute(statement.values(completed_at=at)).rowcount:
+            return True
+        self.get(message_id)
+        return False
+
+    def _open(self, message_id: int) -> ColumnElement[bool]:
+        """Tell, in a statement, whether a work item or a delivery of it is open."""
+        item = exists().where(
             self._tenant.owns(work),
             work.c.subject_id == message_id,
             work.c.topic.in_(("snapshot", "send")),
             work.c.state != "done",
         )
-        open_delivery = exists().where(
+        delivery = exists().where(
             self._tenant.owns(deliveries),
             deliveries.c.message_id == message_id,
-            deliveries.c.state.in_(("queued", "deferred")),
+            deliveries.c.state.in_(OPEN),
         )
-        statement = (
-            self._tenant.update(messages)
-            .where(messages.c.id == message_id, messages.c.completed_at.is_(None), ~open_item, ~open_delivery)
-            .values(completed_at=now())
-        )
-        if self._tenant.execute(statement).rowcount:
-            return True
-        self.get(message_id)
-        return False
-
-    def reopen(self, message_id: int) -> None:
-        """Take back the completion: deliveries of it are open again."""
-        self._update(message_id, {"completed_at": None})
+        return or_(item, delivery)
 
     def _read(self, row: RowMapping) -> Message:
         return Message(**{**row, "content": _content(row["content"])})

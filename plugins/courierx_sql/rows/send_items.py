@@ -50,8 +50,6 @@ def requeue(tenant: Accessor, message_id: int, delivery_ids: Sequence[int]) -> l
             # one above the attempt each has made: an open row is unresolved in exactly one item
             fields = {"ids": tuple(chunk), "lo": chunk[0], "hi": chunk[-1], "attempt": attempt + 1}
             items.add(_item(tenant, message_id, message.stream, cursor=chunk[0] - 1, **fields))
-    if moving:
-        MessageRows(tenant).reopen(message_id)
     return sorted(each for ids in moving.values() for each in ids)
 
 

@@ -41,6 +41,9 @@ class WorkRows(Slice[WorkItem]):
         due = case((work.c.due_at < now(), now()), else_=work.c.due_at)
         return self._move(subject_id, topics, ("held",), {"state": _AGAIN, "error": "", "due_at": due})
 
+    def end(self, subject_id: int, *, topics: Sequence[Topic]) -> int:
+        return self._move(subject_id, topics, (*_OPEN, "held"), {"state": "done", **_GIVEN_BACK})
+
     def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
         statement = self._tenant.update(work).where(work.c.topic.in_(topics), work.c.state.in_(_OPEN))
         return self._tenant.execute(statement.values(state="held", error=why)).rowcount

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from courierx_core.delivery.model import OPEN, STATES
+from courierx_core.delivery.settlement import Settlement, settle
 from courierx_core.ports.ledger import Outcome
-from courierx_sql.settlement import Settlement, settle
 
 
 def outcome(state: Any, attempt: int = 1, before: Any = "queued") -> Outcome:
