@@ -22,6 +22,7 @@ from courierx_app.api.bad_keys import BadKeys
 from courierx_app.api.caller import Access, authenticated, provide_caller
 from courierx_app.api.campaign_trials import CampaignTrialController
 from courierx_app.api.campaigns import CampaignController
+from courierx_app.api.deliveries import DeliveryController
 from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.headers import add_headers
@@ -56,6 +57,7 @@ CONTROLLERS = (
     MessageController,
     SuppressionController,
     KeyController,
+    DeliveryController,
     *EVENT_ROUTES,
     provider_events,
     me,

@@ -15,17 +15,25 @@ def deliveries() -> None:
 
 @deliveries.command("list")
 @click.option("--state", help="Only those in this state, such as uncertain.")
+@click.option("--message", "message_id", type=int, help="Only those of this message.")
 @click.option("--address", help="Only those to this address.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=100, show_default=True)
 @tenant_option
 @json_option
-def list_(state: str | None, address: str | None, limit: int, tenant: str | None, as_json: bool) -> None:
+def list_(
+    state: str | None,
+    message_id: int | None,
+    address: str | None,
+    limit: int,
+    tenant: str | None,
+    as_json: bool,
+) -> None:
     """List a tenant's deliveries, newest first."""
     from courierx_core.delivery.service import known_states
 
     wanted = known_states([state])[0] if state else None
     with courier() as made, made.store.begin(tenant_named(made, tenant).id, write=False) as unit:
-        found = unit.deliveries.list(state=wanted, address=address, limit=limit)
+        found = unit.deliveries.list(message_id=message_id, state=wanted, address=address, limit=limit)
     if as_json:
         emit(found)
     else:
