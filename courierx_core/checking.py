@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.mail.address import normalise, split_address
 
@@ -30,8 +32,12 @@ class Checks:
         """Return the address in its one form, '' when it is not one."""
         if not value.strip() and not required:
             return ""
+        return self.by(field, value, normalise)
+
+    def by(self, field: str, value: str, read: Callable[[str, str], str]) -> str:
+        """Return what `read(value, field)` makes of the value, '' where it raises InvalidInput."""
         try:
-            return normalise(value, field)
+            return read(value, field)
         except InvalidInput as problem:
             self.problems += problem.problems
             return ""

@@ -24,8 +24,8 @@ _BATCH = 1000
 
 
 class Suppression(msgspec.Struct, frozen=True, kw_only=True):
-    """`address` is normalised (`mail.address.normalise`); `reason` is any text to 255 characters.
-    An unsubscribe does not stop transactional mail; every other cause does."""
+    """`address` is normalised, and `@domain` is everybody there (`listed_as`); `reason` is any text to 255
+    characters. An unsubscribe does not stop transactional mail; every other cause does."""
 
     id: int = 0
     tenant_id: int
@@ -34,6 +34,18 @@ class Suppression(msgspec.Struct, frozen=True, kw_only=True):
     cause: Cause = "manual"
     created_at: datetime | None = None
     expires_at: datetime | None = None
+
+
+def listed_as(text: str, field: str = "email") -> str:
+    """Return the one form of what is suppressed: `ann@x.example`, or `@x.example` for everybody at a domain
+    but not below it, which may be written `*@x.example`. Raises InvalidInput about `field`."""
+    text = text.strip().removeprefix("*") if text.strip().startswith("*@") else text.strip()
+    return normalise(f"x{text}", field)[1:] if text.startswith("@") else normalise(text, field)
+
+
+def domain_of(address: str) -> str:
+    """Return what suppresses everybody at an address's domain; the local part holds no @."""
+    return address[address.index("@") :]
 
 
 def cause_of(reason: str) -> Cause:
@@ -66,11 +78,12 @@ class SuppressReport(msgspec.Struct, frozen=True):
 
 
 def suppress(unit: UnitOfWork, address: str, reason: str = "") -> Suppression:
-    """Suppress an address. Raises InvalidInput with every bad field, Conflict when it is already."""
+    """Suppress an address, or a whole domain (`listed_as`). Raises InvalidInput with every bad field,
+    Conflict when it is already."""
     checks = Checks()
     suppression = Suppression(
         tenant_id=unit.tenant_id,
-        address=checks.address("email", address),
+        address=checks.by("email", address, listed_as),
         reason=checks.text("reason", reason, longest=REASON_MAX, required=False),
         cause=cause_of(reason),
     )
@@ -79,8 +92,8 @@ def suppress(unit: UnitOfWork, address: str, reason: str = "") -> Suppression:
 
 
 def unsuppress(unit: UnitOfWork, address: str) -> None:
-    """Let an address get mail again. Raises InvalidInput, NotFound when it is not suppressed."""
-    found = unit.suppressions.list(address=normalise(address), limit=1000)
+    """Let an address, or a domain, get mail again. Raises InvalidInput, NotFound where it is not listed."""
+    found = unit.suppressions.list(address=listed_as(address), limit=1000)
     if not found:
         raise NotFound(f"{address} is not on this tenant's suppression list.")
     for each in found:
@@ -90,8 +103,9 @@ def unsuppress(unit: UnitOfWork, address: str) -> None:
 def import_addresses(
     store: Store[Any], tenant_id: int, stream: BinaryIO, *, reason: str = "imported"
 ) -> SuppressReport:
-    """Suppress a file's addresses, one a line or the first column of a CSV, in batches of a transaction
-    each. A first line without an @ is taken for a heading. Raises InvalidInput for a bad reason."""
+    """Suppress a file's addresses and domains (`*@x.example`), one a line or the first column of a CSV, in
+    batches of a transaction each. A first line without an @ is taken for a heading. Raises InvalidInput for
+    a bad reason."""
     checks = Checks()
     reason = checks.text("reason", reason, longest=REASON_MAX, required=False)
     checks.done()
@@ -111,7 +125,7 @@ def import_addresses(
         if not text or (number == 1 and "@" not in text):
             continue
         try:
-            address = normalise(text)
+            address = listed_as(text)
         except InvalidInput as problem:
             errors.append(LineProblem(number, str(problem)))
             continue

@@ -175,6 +175,33 @@ class WindowsContract(WithLedger):
             read = {row.id: row.suppressed for row in ledger.read(item, after=0, limit=9) if row.suppressed}
             assert read == answer.suppressed
 
+    def test_a_suppressed_domain_holds_everybody_there_and_nobody_below_it(
+        self, store: Store[Any], ledger: Ledger
+    ) -> None:
+        tenant, other = add_tenant(store), add_tenant(store, "other")
+        domains = ("fine", "closed", "shut", "asked", "both", "theirs", "sub.closed")
+        with store.begin(tenant) as unit:
+            for stream in get_args(Stream):
+                message = new_message(unit, stream=stream)
+                unit.deliveries.add(message, [f"a@{each}.example" for each in domains])
+        items = {item.stream: item for _ in range(2) for item in claim(ledger)}
+        rows = {each: ledger.read(items[each], after=items[each].cursor, limit=9) for each in items}
+        for owner, listed, cause in (
+            (tenant, "@closed.example", "manual"), (PLATFORM_WIDE, "@shut.example", "invalid"),
+            (tenant, "@asked.example", "unsubscribe"), (other, "@theirs.example", "manual"),
+            (tenant, "@both.example", "manual"), (tenant, "a@both.example", "complaint"),
+        ):  # fmt: skip
+            with store.begin(owner) as unit:
+                unit.suppressions.add(Suppression(tenant_id=owner, address=listed, cause=cause))  # type: ignore[arg-type]
+        always = {"closed": "manual", "shut": "invalid", "both": "complaint"}
+        expected = {"broadcast": always | {"asked": "unsubscribe"}, "transactional": always}
+        for stream, item in items.items():
+            by_id = {row.id: row.address[2 : -len(".example")] for row in rows[stream]}
+            answer = ledger.window(tenant, [move(item, max(by_id))], (), list(by_id), stream=stream)
+            assert {by_id[each]: cause for each, cause in answer.suppressed.items()} == expected[stream]
+            read = {row.id: row.suppressed for row in ledger.read(item, after=0, limit=9) if row.suppressed}
+            assert read == answer.suppressed
+
 
 def _address(name: str) -> str:
     return f"{name}@example.com"

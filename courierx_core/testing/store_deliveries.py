@@ -118,6 +118,25 @@ class DeliveriesContract:
             assert [each.state for each in added] == [state]
             assert [each.reason for each in added] == ["" if state == "queued" else cause]
 
+    @pytest.mark.parametrize("owner", ["tenant", "platform", "other"])
+    def test_a_suppressed_domain_closes_rows(self, store: Store[Any], owner: str) -> None:
+        tenant, other = add_tenant(store, "one"), add_tenant(store, "two")
+        whose = {"tenant": tenant, "other": other, "platform": PLATFORM_WIDE}[owner]
+        with store.begin(whose) as unit:
+            unit.suppressions.add(Suppression(tenant_id=whose, address="@closed.example", cause="complaint"))
+        addresses = ["a@closed.example", "b@open.example", "c@sub.closed.example"]
+        state = "queued" if owner == "other" else "suppressed"
+        reason = "" if owner == "other" else "complaint"
+        with store.begin(tenant) as unit:
+            add_people(unit, *addresses)
+            message = new_message(unit)
+            snapshot_all(unit, message)
+            made = {each.address: each for each in unit.deliveries.list(message_id=message.id)}
+            assert [made[each].state for each in addresses] == [state, "queued", "queued"]
+            assert made["a@closed.example"].reason == reason
+            added = unit.deliveries.add(new_message(unit), addresses)
+            assert [(each.state, each.reason) for each in added[:2]] == [(state, reason), ("queued", "")]
+
     def test_a_repeated_snapshot_makes_nothing_twice(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         with store.begin(tenant) as unit:

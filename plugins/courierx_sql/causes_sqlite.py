@@ -14,13 +14,15 @@ def cause(stream: Stream, *, tenant: str, address: str, status: str) -> str:
     stops = "" if stream == "broadcast" else "AND s.cause <> 'unsubscribe'"
     unsubscribed = "WHEN 'unsubscribed' THEN 'unsubscribe'" if stream == "broadcast" else ""
 
-    def listed(owner: str) -> str:
+    def listed(owner: str, listed_as: str) -> str:
         return (
-            f"(SELECT s.cause FROM suppressions s WHERE s.tenant_id = {owner} AND s.address = {address}"
+            f"(SELECT s.cause FROM suppressions s WHERE s.tenant_id = {owner} AND s.address = {listed_as}"
             f" {stops} AND (s.expires_at IS NULL OR s.expires_at > {SQLITE_NOW}))"
         )
 
+    domain = f"substr({address}, instr({address}, '@'))"
+    found = ", ".join(listed(owner, each) for owner in (tenant, "0") for each in (address, domain))
     return (
-        f"coalesce({listed(tenant)}, {listed('0')}, CASE {status} {unsubscribed}"
+        f"coalesce({found}, CASE {status} {unsubscribed}"
         " WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint' END)"
     )

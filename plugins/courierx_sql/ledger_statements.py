@@ -104,16 +104,18 @@ def _one(columns: str, table: str, key: str, value: str, *, lock: str = "") -> s
 
 def _cause(stream: str) -> str:
     """Say why `d` (a delivery, with its subscriber `s`, if any) may not be mailed; '' when it may. A
-    tenant's suppression comes before the platform's, both before the person's own status. An unsubscribe
-    stops broadcast mail only, and so does being deleted."""
+    tenant's suppression comes before the platform's, an address before its domain, all before the person's
+    own status. An unsubscribe stops broadcast mail only, and so does being deleted."""
 
-    def listed(owner: str) -> str:
+    def listed(owner: str, address: str) -> str:
         return f"""(SELECT p.cause FROM suppressions p WHERE p.tenant_id = {owner}
-            AND p.address BETWEEN d.address AND d.address
+            AND p.address BETWEEN {address} AND {address}
             AND (p.expires_at IS NULL OR p.expires_at > now())
             AND (p.cause <> 'unsubscribe' OR {stream} = 'broadcast') ORDER BY p.address LIMIT 1)"""
 
-    return f"""coalesce({listed("$1::int8")}, {listed("0")},
+    domain = "substr(d.address, strpos(d.address, '@'))"
+    found = ", ".join(listed(owner, each) for owner in ("$1::int8", "0") for each in ("d.address", domain))
+    return f"""coalesce({found},
         CASE s.status WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint'
                       WHEN 'unsubscribed' THEN CASE {stream} WHEN 'broadcast' THEN 'unsubscribe' END END,
         CASE WHEN {stream} = 'broadcast' AND d.subscriber_id IS NOT NULL AND s.id IS NULL THEN 'deleted' END,

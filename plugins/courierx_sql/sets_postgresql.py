@@ -144,8 +144,11 @@ def snapshot(
     connection.exec_driver_sql(_BY_INDEX)
     statement = _SNAPSHOT.format(
         chosen=_BY_LISTS if audience.list_ids else _EVERYBODY,
-        own=_LISTED.format(owner="%(tenant)s::bigint"),
-        everyones=_LISTED.format(owner="0"),
+        listed=", ".join(
+            _LISTED.format(owner=owner, address=address)
+            for owner in ("%(tenant)s::bigint", "0")
+            for address in ("c.email", "substr(c.email, strpos(c.email, '@'))")
+        ),
     )
     values = {
         "tenant": tenant_id,
@@ -171,7 +174,7 @@ SELECT set_config('enable_seqscan', 'off', true), set_config('enable_bitmapscan'
 """
 
 _LISTED = """(SELECT p.cause FROM suppressions p
-             WHERE p.tenant_id = {owner} AND p.address = c.email
+             WHERE p.tenant_id = {owner} AND p.address = {address}
                AND (p.expires_at IS NULL OR p.expires_at > now())
                AND (p.cause <> 'unsubscribe' OR %(stream)s = 'broadcast'))"""
 
@@ -209,7 +212,7 @@ WITH chosen AS MATERIALIZED ({chosen}
     SELECT courierx_reserve('deliveries', count(*)) AS first FROM chosen HAVING count(*) > 0
 ), judged AS (
     SELECT c.id, c.email, block.first - 1 + row_number() OVER (ORDER BY c.id) AS delivery_id,
-           coalesce({own}, {everyones}, CASE c.status
+           coalesce({listed}, CASE c.status
                 WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint'
                 WHEN 'unsubscribed' THEN CASE %(stream)s WHEN 'broadcast' THEN 'unsubscribe' END END) AS cause
       FROM chosen c CROSS JOIN block

@@ -116,12 +116,16 @@ def test_tenants_keys_and_suppressions(cx: Cx) -> None:
     cx("suppress", "add", "nowhere", status=1, err="email: 'nowhere'")
     assert "may get mail again" in cx("suppress", "remove", "BOB@x.example")
     cx("suppress", "remove", "bob@x.example", status=1, err="is not on")
+    assert "@x.example gets no more mail" in cx("suppress", "add", "*@X.example", "--everyone")
+    cx("suppress", "remove", "@x.example", "--tenant", "Acme", status=1, err="is not on")
+    cx("suppress", "add", "@x.example", "--tenant", "Acme", "--everyone", status=2, err="choose one")
+    assert "may get mail again" in cx("suppress", "remove", "@x.example", "--everyone")
 
 
 def test_suppressions_are_imported_from_a_file(cx: Cx, tmp_path: Path) -> None:
     cx("tenants", "add", "Acme", "--email", "post@acme.example")
     file = tmp_path / "stop.csv"
-    file.write_text("email,why\na@x.example,asked\nA@X.example,twice\nnowhere,\n\nb@x.example,\n")
+    file.write_text("email,why\na@x.example,asked\nA@X.example,twice\nnowhere,\n\n*@x.example,\n")
     report = json.loads(cx("suppress", "import", str(file), "--json"))
     assert (report["added"], report["known"]) == (2, 1)
     assert [each["line"] for each in report["errors"]] == [4]

@@ -15,7 +15,7 @@ from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
-from courierx_core.suppression import Cause, Suppression, suppress
+from courierx_core.suppression import Cause, Suppression, listed_as, suppress
 
 
 class NewSuppression(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,10 +41,11 @@ class SuppressionController(Controller):
     def create(
         self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSuppression]
     ) -> SuppressionAnswer:
-        """Suppress an address; 409 where it is already. The cause is derived from the reason."""
+        """Suppress an address, or with `@domain` everybody there; 409 where it is already. The cause is
+        derived from the reason."""
         with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
             unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
-            return shown(suppress(unit, email_of(data.email, "email"), data.reason))
+            return shown(suppress(unit, _listed_as(data.email), data.reason))
 
     @get("/", opt=needs("suppression:read"), sync_to_thread=True)
     def list_(
@@ -57,8 +58,8 @@ class SuppressionController(Controller):
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Response[Sequence[SuppressionAnswer]]:
-        """List suppressed addresses, newest first."""
-        address = email_of(email, "email") if email else None
+        """List suppressed addresses and domains, newest first."""
+        address = _listed_as(email) if email else None
         with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
             found = unit.suppressions.list(before=cursor, limit=limit, address=address)
         return page(request, [shown(each) for each in found], limit)
@@ -69,6 +70,13 @@ class SuppressionController(Controller):
         with courier.store.begin(caller.owner(courier, "suppressions", suppression_id)) as unit:
             unit.suppressions.get(suppression_id)
             unit.suppressions.remove(suppression_id)
+
+
+def _listed_as(given: GivenAddress) -> str:
+    """Read an address, or a domain as `@x.example`. Raises InvalidInput."""
+    if isinstance(given, str) and given.strip().startswith(("@", "*@")):
+        return listed_as(given)
+    return email_of(given, "email")
 
 
 def shown(suppression: Suppression) -> SuppressionAnswer:

@@ -9,6 +9,16 @@ import click
 from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, tenant_option
 from courierx_core import suppression
+from courierx_core.courier import Courier
+
+everyone_option = click.option("--everyone", is_flag=True, help="For all tenants of this installation.")
+
+
+def owner(made: Courier, tenant: str | None, everyone: bool) -> int:
+    """Return whose list is meant: a tenant's, or the platform's."""
+    if everyone and tenant:
+        raise click.UsageError("--tenant and --everyone are two lists; choose one")
+    return suppression.PLATFORM_WIDE if everyone else tenant_named(made, tenant).id
 
 
 @click.group()
@@ -20,10 +30,11 @@ def suppress() -> None:
 @click.argument("address")
 @click.option("--reason", default="", help="Any text to 255 characters; the cause is derived from it.")
 @tenant_option
+@everyone_option
 @json_option
-def add(address: str, reason: str, tenant: str | None, as_json: bool) -> None:
-    """Suppress an address."""
-    with courier() as made, made.store.begin(tenant_named(made, tenant).id) as unit:
+def add(address: str, reason: str, tenant: str | None, everyone: bool, as_json: bool) -> None:
+    """Suppress an address, or with @DOMAIN everybody there."""
+    with courier() as made, made.store.begin(owner(made, tenant, everyone)) as unit:
         added = suppression.suppress(unit, address, reason)
     if as_json:
         emit(added)
@@ -34,9 +45,10 @@ def add(address: str, reason: str, tenant: str | None, as_json: bool) -> None:
 @suppress.command()
 @click.argument("address")
 @tenant_option
-def remove(address: str, tenant: str | None) -> None:
+@everyone_option
+def remove(address: str, tenant: str | None, everyone: bool) -> None:
     """Let an address get mail again."""
-    with courier() as made, made.store.begin(tenant_named(made, tenant).id) as unit:
+    with courier() as made, made.store.begin(owner(made, tenant, everyone)) as unit:
         suppression.unsuppress(unit, address)
     click.echo(f"{address} may get mail again.")
 
@@ -45,11 +57,12 @@ def remove(address: str, tenant: str | None) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--reason", default="imported")
 @tenant_option
+@everyone_option
 @json_option
-def import_(file: Path, reason: str, tenant: str | None, as_json: bool) -> None:
+def import_(file: Path, reason: str, tenant: str | None, everyone: bool, as_json: bool) -> None:
     """Suppress every address of a file, one a line or the first column of a CSV."""
     with courier() as made, file.open("rb") as stream:
-        tenant_id = tenant_named(made, tenant).id
+        tenant_id = owner(made, tenant, everyone)
         report = suppression.import_addresses(made.store, tenant_id, stream, reason=reason)
     if as_json:
         emit(report)

@@ -1,7 +1,7 @@
 """Who of a few named recipients may not be mailed, and why. The `sets_*` modules say the same as a set.
 
-A tenant's suppression comes before the platform's, and both before the person's own status. An
-unsubscribe stops broadcast mail only.
+A tenant's suppression comes before the platform's, an address before its domain, and all before the
+person's own status. An unsubscribe stops broadcast mail only.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import or_
 
 from courierx_core.ports.transport import Stream
-from courierx_core.suppression import PLATFORM_WIDE
+from courierx_core.suppression import PLATFORM_WIDE, domain_of
 from courierx_sql.accessor import Accessor
 from courierx_sql.clock import now
 from courierx_sql.tables import subscribers, suppressions
@@ -28,7 +28,8 @@ def causes(
     found = []
     for address, person in zip(addresses, subscriber_ids, strict=True):
         own = by_person.get(person, "") if person is not None else ""
-        choices = (*by_address.get(address, ()), own)
+        listed = [(address, False), (domain_of(address), False), (address, True), (domain_of(address), True)]
+        choices = (*(by_address.get(each, "") for each in listed), own)
         found.append(next((cause for cause in choices if _stops(cause, stream)), ""))
     return found
 
@@ -37,17 +38,14 @@ def _stops(cause: str, stream: Stream) -> bool:
     return bool(cause) and (stream == "broadcast" or cause != "unsubscribe")
 
 
-def _of_addresses(tenant: Accessor, addresses: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def _of_addresses(tenant: Accessor, addresses: Sequence[str]) -> dict[tuple[str, bool], str]:
+    """Return the cause by (address or domain, whether it is the platform's)."""
     columns = suppressions.c
-    statement = (
-        tenant.select_shared(suppressions, columns.address, columns.cause)
-        .where(columns.address.in_(addresses), or_(columns.expires_at.is_(None), columns.expires_at > now()))
-        .order_by(columns.tenant_id == PLATFORM_WIDE)
+    asked = {*addresses, *map(domain_of, addresses)}
+    statement = tenant.select_shared(suppressions, columns.tenant_id, columns.address, columns.cause).where(
+        columns.address.in_(asked), or_(columns.expires_at.is_(None), columns.expires_at > now())
     )
-    found: dict[str, tuple[str, ...]] = {}
-    for row in tenant.execute(statement):
-        found[row.address] = (*found.get(row.address, ()), row.cause)
-    return found
+    return {(row.address, row.tenant_id == PLATFORM_WIDE): row.cause for row in tenant.execute(statement)}
 
 
 def _of_people(tenant: Accessor, ids: Sequence[int]) -> dict[int, str]:
