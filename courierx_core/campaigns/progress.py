@@ -122,11 +122,14 @@ def _eta(now: datetime, found: _Found | None, left: int) -> datetime | None:
 def _for_somebody(campaign: Campaign, workers: int, heartbeat: datetime | None) -> Iterator[Waiting]:
     """What the whole install waits for."""
     if campaign.pause_reason == NEEDS_ADOPTION:
+        at = campaign.scheduled_at if campaign.status == "scheduled" else None
+        planned = f"it was to start at {_time(at)}, and " if at else ""
         yield Waiting(
             code="needs_adoption",
-            detail="the database may be a copy or a backup, so it sends nothing by itself",
+            detail=f"{planned}the database may be a copy or an old one, so it sends nothing by itself",
             since=campaign.updated_at,
-            remedy="`courierx status` says why; `courierx adopt` lets it go on.",
+            remedy="`courierx status` says more; `courierx adopt` lets it go on"
+            + (", another time starts it then." if at else "."),
         )
     elif campaign.status in MOVES and not workers:
         yield Waiting(
