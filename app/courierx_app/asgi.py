@@ -18,6 +18,7 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
 
 from courierx_app.api.admin import AdminController
+from courierx_app.api.audit import audit_log
 from courierx_app.api.bad_keys import BadKeys
 from courierx_app.api.caller import Access, authenticated, provide_caller
 from courierx_app.api.campaign_trials import CampaignTrialController
@@ -60,6 +61,7 @@ CONTROLLERS = (
     DeliveryController,
     *EVENT_ROUTES,
     provider_events,
+    audit_log,
     me,
     send_test,
     EmailLogController,

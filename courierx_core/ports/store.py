@@ -15,6 +15,7 @@ from typing import Any, NewType, Protocol
 import msgspec
 
 from courierx_core.audience.model import Audience
+from courierx_core.audit import Entry
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.model import Delivery, DeliveryState, Pace
@@ -219,7 +220,10 @@ class Work(Protocol):
 
 
 class Audit(Protocol):
+    """Append-only. A unit that changes something while somebody acts (`audit.ACT`) notes it by itself."""
+
     def add(self, action: str, subject: str, detail: Mapping[str, Any], *, actor: str) -> None: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Entry]: ...
 
 
 class IdempotentAnswer(msgspec.Struct, frozen=True):

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from courierx_core.access import ApiKey, key_matches, new_secret
-from courierx_core.audience.model import Audience
+from courierx_core.audience.model import Audience, MailingList
+from courierx_core.audit import ACT, Act
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.messages.model import Content, Message
@@ -210,6 +211,32 @@ class ContentContract:
             assert revoked.revoked_at is not None
             assert unit.keys.revoke(key.id).revoked_at == revoked.revoked_at
             assert [each.id for each in unit.keys.list()] == [key.id]
+
+    def test_a_unit_that_changes_something_notes_whose_act_it_is(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        token = ACT.set(Act("key 7", "POST /lists", "/lists", {"request_id": "r"}))
+        try:
+            with store.begin(tenant) as unit:
+                unit.lists.list()
+            with store.begin(tenant, write=False) as unit:
+                assert unit.audit.list() == []
+            with pytest.raises(RuntimeError), store.begin(tenant) as unit:  # noqa: PT012
+                unit.lists.add(MailingList(tenant_id=tenant, name="undone"))
+                raise RuntimeError
+            for name in ("one", "two"):
+                with store.begin(tenant) as unit:
+                    unit.lists.add(MailingList(tenant_id=tenant, name=name))
+        finally:
+            ACT.reset(token)
+        with store.begin(tenant) as unit:
+            (noted,) = unit.audit.list()
+            unit.lists.add(MailingList(tenant_id=tenant, name="the system's"))
+        assert (noted.actor, noted.action, noted.subject) == ("key 7", "POST /lists", "/lists")
+        assert noted.detail == {"request_id": "r"}
+        with store.begin(tenant) as unit:
+            assert unit.audit.list() == [noted]
+        with store.begin(add_tenant(store, "other")) as unit:
+            assert unit.audit.list() == []
 
     def test_the_audit_log_takes_entries(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
+from courierx_core.audit import ACT
 from courierx_core.errors import StoreError
 from courierx_core.ports.driver import C, Runtime
 from courierx_core.ports.platform import PlatformUnit
@@ -66,7 +67,18 @@ class SqlStore(Store[C]):
         kind = {} if write else self.reading
         with self._transaction({guard.TENANT: tenant_id, WRITE: write, **kind}) as connection:
             self.sets.bind_tenant(connection, tenant_id)
-            yield SqlUnit(connection, tenant_id, self.sets)
+            unit = SqlUnit(connection, tenant_id, self.sets)
+            act = ACT.get() if write else None
+            if act is None or tenant_id in act.noted:
+                yield unit
+                return
+            before = self.sets.written(connection)
+            yield unit
+            changed = self.sets.written(connection) != before
+            if changed:
+                unit.audit.add(act.action, act.subject, act.detail, actor=act.actor)
+        if changed:
+            act.noted.add(tenant_id)
 
     @contextmanager
     def _platform(self, write: bool) -> Iterator[PlatformUnit]:

@@ -25,6 +25,9 @@ class Sets(Protocol):
     def bind_platform(self, connection: Connection) -> None:
         """Tell the database that this transaction stands above tenants."""
 
+    def written(self, connection: Connection) -> object:
+        """Return a value that is another once the transaction has changed something."""
+
     def owner_of(self, connection: Connection, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of a table known to have an id; None when there is none."""
 

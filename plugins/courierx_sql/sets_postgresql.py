@@ -28,6 +28,10 @@ def bind_platform(connection: Connection) -> None:
     connection.exec_driver_sql(BIND_PLATFORM)
 
 
+def written(connection: Connection) -> object:
+    return connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar_one()
+
+
 def owner_of(connection: Connection, table: str, object_id: int) -> int | None:
     values = {"name": table, "id": object_id}
     found = connection.exec_driver_sql("SELECT courierx_owner_of(%(name)s, %(id)s)", values).scalar_one()

@@ -28,6 +28,11 @@ def bind_platform(connection: Connection) -> None:
     """Do nothing, as `bind_tenant`."""
 
 
+def written(connection: Connection) -> object:
+    driver: Any = connection.connection.driver_connection
+    return driver.total_changes
+
+
 def owner_of(connection: Connection, table: str, object_id: int) -> int | None:
     # ids are unique, but every key leads with the tenant: one probe per tenant, never a scan
     found = connection.exec_driver_sql(

@@ -15,9 +15,11 @@ from litestar.types import Scope
 
 from courierx_app.api.bad_keys import BadKeys
 from courierx_app.api.paging import ID_MAX
+from courierx_app.api.request_id import request_id
 from courierx_app.api.scopes import is_public, scope_of
 from courierx_app.client_address import Network, client_address, source
 from courierx_core.access import ApiKey, allows, authenticate, scopes_of
+from courierx_core.audit import ACT, Act
 from courierx_core.courier import Courier
 from courierx_core.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
 from courierx_core.scopes import PLATFORM, SCOPES
@@ -102,6 +104,11 @@ async def authenticated(connection: ASGIConnection[Any, Any, Any, Any], handler:
     if scope := scope_of(handler.opt):
         caller.require(scope)
     connection.scope["state"][_KEY] = caller
+    method = connection.scope.get("method", "GET")
+    if method not in ("GET", "HEAD"):
+        route = f"{method} {connection.scope['path_template']}"
+        detail = {"request_id": request_id(connection.scope)}
+        ACT.set(Act(caller.actor, route, connection.scope["path"], detail))
 
 
 async def _caller(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 
+from courierx_core.audit import unnoted
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict, InvalidInput
 from courierx_core.ports.store import IdempotentAnswer
@@ -49,7 +50,7 @@ def once(
     mark = hashlib.sha256(
         f"{request.method} {request.url.path}\n".encode() + msgspec.json.encode(body)
     ).digest()
-    with courier.store.begin(tenant_id) as unit:
+    with unnoted(), courier.store.begin(tenant_id) as unit:
         before = unit.idempotency.get(key)
         if before is None or (before.status >= 400 and before.fingerprint == mark):
             unit.idempotency.put(IdempotentAnswer(key, mark, 0 if before is None else 102))
@@ -75,5 +76,5 @@ def _again(before: IdempotentAnswer, mark: bytes) -> Response[Any]:
 
 
 def _keep(courier: Courier, tenant_id: int, answer: IdempotentAnswer) -> None:
-    with courier.store.begin(tenant_id) as unit:
+    with unnoted(), courier.store.begin(tenant_id) as unit:
         unit.idempotency.put(answer)

@@ -1,0 +1,46 @@
+"""Every change by a key is in the audit log, in the transaction of the change (S20)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from courierx_core import access
+from courierx_core.courier import Courier
+
+Client = TestClient[Litestar]
+
+
+def log(client: Client, tenant_id: int) -> list[dict[str, Any]]:
+    answer = client.get(f"/audit?tenant_id={tenant_id}")
+    assert answer.status_code == 200, answer.text
+    found: list[dict[str, Any]] = answer.json()
+    return found
+
+
+def test_a_change_names_its_key_its_route_and_its_request(
+    client: Client, api: Callable[..., Client], courier: Courier, tenant_id: int
+) -> None:
+    key, text = access.create_key(courier.store, tenant_id=tenant_id)
+    tenant = api(text)
+    made = tenant.post("/lists", json={"name": "secret name"}, headers={"X-Request-ID": "r-1"}).json()
+    tenant.patch(f"/lists/{made['id']}", json={"name": "other"})
+    entries = log(client, tenant_id)
+    assert [(each["actor"], each["action"], each["subject"]) for each in entries] == [
+        (f"key {key.id}", "PATCH /lists/{list_id}", f"/lists/{made['id']}"),
+        (f"key {key.id}", "POST /lists", "/lists"),
+    ]
+    assert entries[1]["detail"] == {"request_id": "r-1"}
+    assert "secret name" not in client.get(f"/audit?tenant_id={tenant_id}").text
+
+
+def test_what_changes_nothing_is_not_in_it(client: Client, tenant_id: int) -> None:
+    body = {"tenant_id": tenant_id, "name": "news"}
+    assert client.post("/lists", json=body).status_code == 201
+    assert client.post("/lists", json=body).status_code == 409
+    assert client.get(f"/lists?tenant_id={tenant_id}").status_code == 200
+    assert client.delete("/lists/999").status_code == 404
+    assert len(log(client, tenant_id)) == 1
