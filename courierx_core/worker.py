@@ -18,6 +18,7 @@ from typing import TypeAlias
 
 from courierx_core import adoption
 from courierx_core.campaigns import service as campaigns
+from courierx_core.campaigns.due import start_scheduled
 from courierx_core.campaigns.model import CampaignStatus
 from courierx_core.courier import Courier
 from courierx_core.delivery.claim import claim_send, claim_size
@@ -39,7 +40,7 @@ log = logging.getLogger("courierx.worker")
 Task: TypeAlias = Callable[[Courier, WorkItem], None]
 """What does one leased item of a topic; it saves its progress through `unit.work.advance`."""
 
-TASKS: Mapping[Topic, Task] = {"snapshot": campaigns.snapshot, "schedule": campaigns.start_scheduled}
+TASKS: Mapping[Topic, Task] = {"snapshot": campaigns.snapshot, "schedule": start_scheduled}
 
 POLL_SECONDS = 1.0
 """How often a lane looks by itself, notified or not."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -16,12 +15,9 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.model import STATES, DeliveryState
 from courierx_core.errors import (
     Conflict,
-    CourierXError,
-    Fenced,
     InvalidInput,
     NotFound,
     RenderError,
-    StoreError,
 )
 from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
@@ -37,8 +33,6 @@ from courierx_core.templates.model import Template
 from courierx_core.templates.sandbox import OUTPUT_MAX
 from courierx_core.templates.service import parts_of, sources
 from courierx_core.work import NEEDS_ADOPTION, WorkItem
-
-log = logging.getLogger("courierx.campaigns")
 
 SNAPSHOT_CHUNK = 10_000
 """Subscribers a snapshot takes in one transaction: about 50 ms of work."""
@@ -156,13 +150,14 @@ def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
     Raises Conflict when it is not startable or reaches nobody, InvalidInput when it cannot be sent.
     """
     with courier.store.begin(tenant_id) as unit:
-        started = _start(courier, unit, campaign_id)
+        started = start_in(courier, unit, campaign_id)
         unit.work.end(campaign_id, topics=("schedule",))
     notify(courier, "tasks")
     return started
 
 
-def _start(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
+def start_in(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
+    """Do what `start` does in the caller's transaction; then say that there is a task."""
     campaign = unit.campaigns.get(campaign_id)
     started = move(campaign, "start")
     check_lists(unit, campaign.audience)
@@ -213,61 +208,6 @@ def unschedule(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
         draft = msgspec.structs.replace(move(campaign, "unschedule"), scheduled_at=None)
         unit.work.end(campaign_id, topics=("schedule",))
         return unit.campaigns.save(draft, was=campaign.status)
-
-
-def start_scheduled(courier: Courier, item: WorkItem) -> None:
-    """Task of topic schedule: start the campaign if that is still what its owner wants; once, because the
-    item ends in the same transaction. One that cannot be started is a draft again, and says why; one whose
-    time passed longer ago than COURIERX_MAX_LATENESS_SECONDS waits for a person."""
-    try:
-        with courier.store.begin(item.tenant_id) as unit:
-            unit.work.advance(item, cursor=0, done=True)
-            campaign = unit.campaigns.get(item.subject_id)
-            if campaign.status != "scheduled":
-                return
-            if _lateness(courier, item) > courier.policy.max_lateness:
-                _wait_for_a_person(unit, campaign, item)
-                return
-            _start(courier, unit, item.subject_id)
-    except (Fenced, StoreError):
-        raise
-    except CourierXError as error:
-        _note_failed_start(courier, item, str(error))
-    else:
-        notify(courier, "tasks")
-
-
-def _lateness(courier: Courier, item: WorkItem) -> float:
-    """Return how long after its time an item was claimed, in seconds by the database's clock: the lease
-    began with the claim, and this process's own clock may be wrong."""
-    if item.due_at is None or item.lease_until is None:
-        return 0.0
-    return (item.lease_until - item.due_at).total_seconds() - courier.policy.lease_seconds
-
-
-def _wait_for_a_person(unit: UnitOfWork, campaign: Campaign, item: WorkItem) -> None:
-    """Hold a schedule for `courierx adopt`, or for whoever sets another time."""
-    log.warning("campaign %s was to start at %s: too late to start by itself", campaign.id, item.due_at)
-    unit.work.add(
-        WorkItem(
-            tenant_id=item.tenant_id,
-            stream=item.stream,
-            topic="schedule",
-            subject_id=campaign.id,
-            due_at=item.due_at,
-            state="held",
-            error=NEEDS_ADOPTION,
-        )
-    )
-    unit.campaigns.save(msgspec.structs.replace(campaign, pause_reason=NEEDS_ADOPTION), was=campaign.status)
-
-
-def _note_failed_start(courier: Courier, item: WorkItem, why: str) -> None:
-    with courier.store.begin(item.tenant_id) as unit:
-        unit.work.advance(item, cursor=0, done=True, error=why)
-        campaign = unit.campaigns.get(item.subject_id)
-        draft = msgspec.structs.replace(move(campaign, "unschedule"), pause_reason=f"not started: {why}")
-        unit.campaigns.save(draft, was=campaign.status)
 
 
 def snapshot(courier: Courier, item: WorkItem) -> None:
