@@ -102,6 +102,14 @@ def test_a_body_that_is_too_large_is_a_413(client: Client) -> None:
     assert answer.json()["code"] == "too_large"
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"])
+def test_a_body_of_another_kind_is_a_415_that_names_the_right_one(client: Client, kind: str) -> None:
+    answer = client.post("/tenants", content=b'{"name": "n"}', headers={"Content-Type": kind})
+    assert answer.status_code == 415
+    assert answer.json()["code"] == "unsupported_media_type"
+    assert "application/json" in answer.json()["detail"]
+
+
 def test_cors_answers_the_named_origins_only(client: Client) -> None:
     ours = client.get("/health", headers={"Origin": "http://localhost:3000"})
     assert ours.headers["access-control-allow-origin"] == "http://localhost:3000"

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from litestar.dto import MsgspecDTO
+from litestar.exceptions import HTTPException
 from litestar.openapi.spec import Reference, Schema
 from litestar.typing import FieldDefinition
 
@@ -30,6 +31,11 @@ class Body(MsgspecDTO[T]):
     """Reads `data` of a handler: `@post(dto=Body[NewTenant], return_dto=None)`."""
 
     def decode_bytes(self, value: bytes) -> Any:
+        given = self.asgi_connection.headers.get("content-type", "")
+        if given and "json" not in given.lower():
+            raise HTTPException(
+                status_code=415, detail=f"The body is {given[:80]!r}; send Content-Type: application/json."
+            )
         return read_body(self.model_type, value)
 
     @classmethod
