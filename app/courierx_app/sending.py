@@ -11,6 +11,7 @@ import msgspec
 
 from courierx_core.campaigns.service import Report, report
 from courierx_core.courier import Courier
+from courierx_core.errors import StoreError
 from courierx_core.worker import Worker
 
 POLL_SECONDS = 0.1
@@ -57,8 +58,14 @@ def send_until_done(
     began = time.monotonic()
     with HiredWorker(courier, "here") as worker:
         while True:
-            with courier.store.begin(tenant_id, write=False) as unit:
-                now = report(unit, campaign_id)
+            try:
+                with courier.store.begin(tenant_id, write=False) as unit:
+                    now = report(unit, campaign_id)
+            except StoreError:  # the worker waits for it too
+                if not worker.alive:
+                    raise
+                time.sleep(POLL_SECONDS)
+                continue
             if show is not None:
                 show(now)
             if now.status in OVER or not worker.alive:
