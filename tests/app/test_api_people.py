@@ -167,6 +167,15 @@ def test_a_multipart_form_without_a_file_is_a_400(client: Client, tenant_id: int
     assert answer.json()["errors"][0]["field"] == "file"
 
 
+def test_a_domain_is_suppressed_and_its_people_get_nothing(client: Client, tenant_id: int) -> None:
+    made = client.post("/suppression", json={"tenant_id": tenant_id, "email": "*@Closed.example"})
+    assert (made.status_code, made.json()["email"]) == (201, "@closed.example")
+    assert client.post("/suppression", json={"tenant_id": tenant_id, "email": "@"}).status_code == 422
+    listed = client.get("/suppression", params={"tenant_id": tenant_id, "email": "@closed.example"}).json()
+    assert [each["id"] for each in listed] == [made.json()["id"]]
+    assert client.delete(f"/suppression/{made.json()['id']}").status_code == 204
+
+
 def test_an_address_is_suppressed_listed_and_let_go(client: Client, tenant_id: int) -> None:
     body = {"tenant_id": tenant_id, "email": "Bob@X.example", "reason": "Spam complaint by phone"}
     answer = client.post("/suppression/", json=body)
