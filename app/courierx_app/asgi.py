@@ -35,6 +35,7 @@ from courierx_app.api.problems import courierx_problem, http_problem, unexpected
 from courierx_app.api.provider_events import provider_events
 from courierx_app.api.request_id import logs_name_the_request
 from courierx_app.api.scopes import ANY_KEY, check_scopes
+from courierx_app.api.segments import SegmentController
 from courierx_app.api.send_test import send_test
 from courierx_app.api.subscribers import SubscriberController
 from courierx_app.api.suppression import SuppressionController
@@ -52,6 +53,7 @@ CONTROLLERS = (
     TenantController,
     SubscriberController,
     ListController,
+    SegmentController,
     CampaignController,
     CampaignTrialController,
     TemplateController,

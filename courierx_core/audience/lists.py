@@ -7,7 +7,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from courierx_core.audience.model import Audience, MailingList
-from courierx_core.audience.use import refuse_in_use
+from courierx_core.audience.segments import unknown_segment
+from courierx_core.audience.tree import OnList, walk
+from courierx_core.audience.use import refuse_in_segment, refuse_in_use
 from courierx_core.checking import Checks
 from courierx_core.errors import FieldProblem, InvalidInput, NotFound
 from courierx_core.ports.store import UnitOfWork
@@ -29,10 +31,11 @@ def rename(unit: UnitOfWork, list_id: int, name: str) -> MailingList:
 
 
 def remove(unit: UnitOfWork, list_id: int) -> None:
-    """Delete a list; its people stay. Raises Conflict while an unfinished campaign names it: without an
-    excluded list those on it would get the mail."""
+    """Delete a list; its people stay. Raises Conflict while a segment or an unfinished campaign names it:
+    without an excluded list those on it would get the mail."""
     unit.lists.get(list_id)
     refuse_in_use(unit, f"List {list_id}", lambda audience: list_id in named_lists(audience))
+    refuse_in_segment(unit, f"List {list_id}", lambda node: node == OnList(list_id))
     unit.lists.remove(list_id)
 
 
@@ -51,15 +54,21 @@ def unsubscribe(unit: UnitOfWork, list_id: int, subscriber_ids: Sequence[int]) -
 
 
 def named_lists(audience: Audience) -> tuple[int, ...]:
-    """Return every list an audience depends on, included or excluded."""
-    return (*audience.list_ids, *audience.exclude_list_ids)
+    """Return every list an audience depends on: included, excluded, or in the segment it began with."""
+    inner = () if audience.segment is None else walk(audience.segment)
+    return (
+        *audience.list_ids,
+        *audience.exclude_list_ids,
+        *(node.list_id for _, node in inner if isinstance(node, OnList)),
+    )
 
 
-def check_lists(unit: UnitOfWork, audience: Audience) -> None:
-    """Raise InvalidInput naming every list of an audience that is gone."""
+def check_audience(unit: UnitOfWork, audience: Audience) -> None:
+    """Raise InvalidInput naming every list of an audience that is gone, and its segment."""
     problems = [
         *unknown_lists(unit, "list_ids", audience.list_ids),
         *unknown_lists(unit, "exclude_list_ids", audience.exclude_list_ids),
+        *unknown_segment(unit, audience.segment_id),
     ]
     if problems:
         raise InvalidInput(*problems)

@@ -8,6 +8,8 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from courierx_core.audience.tree import Node
+
 SubscriberStatus: TypeAlias = Literal["active", "unsubscribed", "bounced", "complained"]
 Attribute: TypeAlias = str | int | float | bool | list["Attribute"] | dict[str, "Attribute"] | None
 
@@ -35,6 +37,17 @@ class MailingList(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """People by a saved condition, who they are whenever it is asked."""
+
+    id: int = 0
+    tenant_id: int
+    name: str
+    definition: Node
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
 class NewSubscriber(msgspec.Struct, frozen=True):
     """One valid row of an import: the address is normalised already."""
 
@@ -53,9 +66,11 @@ class ImportCounts(msgspec.Struct, frozen=True):
 
 
 class Audience(msgspec.Struct, frozen=True, kw_only=True):
-    """Who a campaign goes to: every active subscriber of the tenant unless lists are named.
-    One person once, whatever the overlap."""
+    """Who a campaign goes to: who is on one of the lists or in the segment, less who is on an excluded
+    list; without lists and segment every active subscriber. One person once, whatever the overlap."""
 
     list_ids: tuple[int, ...] = ()
     exclude_list_ids: tuple[int, ...] = ()
     segment_id: int | None = None
+    segment: Node | None = None
+    """The segment's tree as it was at the start; what a store goes by."""

@@ -7,9 +7,12 @@ from datetime import datetime
 
 import msgspec
 
-from courierx_core.audience.lists import check_lists
+from courierx_core.audience.lists import check_audience
 from courierx_core.audience.model import Audience, MailingList
-from courierx_core.campaigns.model import Campaign, PublicStatus, can, move, public_status
+from courierx_core.audience.segments import resolved
+from courierx_core.audience.tree import HasEvent
+from courierx_core.audience.use import refuse_in_segment
+from courierx_core.campaigns.model import BUSY, Campaign, PublicStatus, can, move, public_status
 from courierx_core.checking import Checks
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import STATES, DeliveryState
@@ -160,13 +163,15 @@ def start_in(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
     """Do what `start` does in the caller's transaction; then say that there is a task."""
     campaign = unit.campaigns.get(campaign_id)
     started = move(campaign, "start")
-    check_lists(unit, campaign.audience)
-    audience = unit.subscribers.count(campaign.audience)
-    if not audience:
+    check_audience(unit, campaign.audience)
+    now = courier.runtime.now()
+    audience = resolved(unit, campaign.audience, now)
+    count = unit.subscribers.count(audience)
+    if not count:
         raise Conflict(f"Campaign {campaign_id} has nobody to go to: add active subscribers, or other lists.")
     transport = campaign.transport or courier.policy.default_transport
     content = content_of(courier, unit, campaign)
-    stream: Stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
+    stream = stream_of(campaign)
     message = unit.messages.add(
         Message(
             tenant_id=unit.tenant_id,
@@ -178,10 +183,29 @@ def start_in(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
     )
     unit.work.add(WorkItem(tenant_id=unit.tenant_id, stream=stream, topic="snapshot", subject_id=message.id))
     saved = unit.campaigns.save(
-        msgspec.structs.replace(started, message_id=message.id, started_at=courier.runtime.now()),
+        msgspec.structs.replace(started, audience=audience, message_id=message.id, started_at=now),
         was=campaign.status,
     )
-    return Started(saved, audience)
+    return Started(saved, count)
+
+
+def stream_of(campaign: Campaign) -> Stream:
+    """Return how its mail counts: what nobody can unsubscribe from is transactional."""
+    return "transactional" if campaign.unsubscribe == "none" else "broadcast"
+
+
+def remove(unit: UnitOfWork, campaign_id: int) -> None:
+    """Delete a campaign. Raises Conflict while it is under way, or a segment asks for its events."""
+    campaign = unit.campaigns.get(campaign_id)
+    if campaign.status in BUSY:
+        way = f"POST /campaigns/{campaign_id}/cancel first."
+        raise Conflict(f"Campaign {campaign_id} is {public_status(campaign.status)}; {way}")
+    refuse_in_segment(
+        unit,
+        f"Campaign {campaign_id}",
+        lambda node: isinstance(node, HasEvent) and node.campaign_id == campaign_id,
+    )
+    unit.campaigns.remove(campaign_id)
 
 
 def schedule(courier: Courier, tenant_id: int, campaign_id: int, at: datetime) -> Campaign:
@@ -295,7 +319,7 @@ def clone(
     with courier.store.begin(tenant_id) as unit:
         found = unit.campaigns.get(campaign_id)
         named = name or f"{found.name} (copy of {found.id})"
-        audience = found.audience
+        audience = msgspec.structs.replace(found.audience, segment=None)
         if only:
             people = unit.lists.add(MailingList(tenant_id=tenant_id, name=f"{named}: {', '.join(only)}"))
             if not unit.lists.subscribe_from(people.id, _message_id(found), only):

@@ -10,10 +10,12 @@ from courierx_core.audience.model import (
     ImportCounts,
     MailingList,
     NewSubscriber,
+    Segment,
     Subscriber,
     SubscriberStatus,
 )
 from courierx_core.delivery.model import DeliveryState
+from courierx_core.ports.transport import Stream
 from courierx_core.suppression import Suppression
 
 
@@ -41,7 +43,11 @@ class Subscribers(Protocol):
     def save(self, subscriber: Subscriber) -> Subscriber: ...
     def remove(self, subscriber_id: int) -> None: ...
     def count(self, audience: Audience) -> int:
-        """Count the people an audience reaches now, suppressed ones included."""
+        """Count the people an audience reaches now, suppressed ones included. Here and in a snapshot a
+        segment is what `audience.segment` says; raises ValueError where only its id is given."""
+
+    def forecast(self, audience: Audience, stream: Stream) -> Mapping[DeliveryState, int]:
+        """Count them by the state their delivery would begin in: queued or suppressed, zeros left out."""
 
     def import_rows(
         self, rows: Sequence[NewSubscriber], *, update: bool = False, list_id: int | None = None
@@ -69,6 +75,18 @@ class Lists(Protocol):
         """Put the subscribers whose delivery of a message is in one of `states` on a list, as a set."""
 
     def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int: ...
+
+
+class Segments(Protocol):
+    def add(self, segment: Segment) -> Segment:
+        """Raises Conflict when the tenant has one of that name."""
+
+    def get(self, segment_id: int) -> Segment: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Segment]: ...
+    def save(self, segment: Segment) -> Segment:
+        """Raises Conflict when another segment has the name."""
+
+    def remove(self, segment_id: int) -> None: ...
 
 
 class Suppressions(Protocol):

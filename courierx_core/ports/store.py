@@ -23,7 +23,7 @@ from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
 from courierx_core.ports.ledger import Ledger
-from courierx_core.ports.people import Lists, Subscribers, Suppressions
+from courierx_core.ports.people import Lists, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.templates.model import Template
 from courierx_core.tenants import Tenant
@@ -259,6 +259,7 @@ class UnitOfWork(Protocol):
 
     subscribers: Subscribers
     lists: Lists
+    segments: Segments
     suppressions: Suppressions
     templates: Templates
     campaigns: Campaigns

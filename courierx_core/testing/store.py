@@ -10,6 +10,7 @@ from courierx_core.testing.store_deliveries import DeliveriesContract
 from courierx_core.testing.store_events import EventsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
+from courierx_core.testing.store_segments import SegmentsContract
 from courierx_core.testing.store_units import UnitContract
 from courierx_core.testing.store_work import WorkContract
 
@@ -18,6 +19,7 @@ class StoreContract(
     UnitContract,
     PlatformContract,
     PeopleContract,
+    SegmentsContract,
     ContentContract,
     DeliveriesContract,
     EventsContract,

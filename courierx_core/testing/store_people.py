@@ -198,8 +198,6 @@ class PeopleContract:
             assert count(Audience(list_ids=(one, two))) == 4
             assert count(Audience(list_ids=(two,), exclude_list_ids=(one,))) == 2
             assert count(Audience(exclude_list_ids=(one,))) == 1
-            with pytest.raises(InvalidInput):
-                count(Audience(segment_id=1))
 
     def test_an_import_skips_what_is_known(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

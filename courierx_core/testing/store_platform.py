@@ -8,7 +8,8 @@ import msgspec
 import pytest
 
 from courierx_core.access import ApiKey, new_secret
-from courierx_core.audience.model import MailingList
+from courierx_core.audience.model import MailingList, Segment
+from courierx_core.audience.tree import OnList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.ports.driver import utcnow
@@ -91,6 +92,7 @@ class PlatformContract:
                 ).id,
                 "templates": unit.templates.add(Template(tenant_id=tenant, name="t", subject="s")).id,
                 "lists": unit.lists.add(MailingList(tenant_id=tenant, name="l")).id,
+                "segments": unit.segments.add(Segment(tenant_id=tenant, name="s", definition=OnList(1))).id,
             }
         with store.platform() as platform:
             assert {

@@ -62,5 +62,7 @@ class Sets(Protocol):
         *,
         after: int,
         limit: int,
+        ids: Sequence[int] = (),
     ) -> SnapshotStep:
-        """See `ports.store.Deliveries.snapshot`."""
+        """See `ports.store.Deliveries.snapshot`. With `ids`, of exactly these people; else the audience has
+        no segment."""

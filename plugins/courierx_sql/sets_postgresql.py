@@ -143,11 +143,12 @@ def snapshot(
     *,
     after: int,
     limit: int,
+    ids: Sequence[int] = (),
 ) -> SnapshotStep:
     """One statement: choose people by keyset, make their rows and the items that send them."""
     connection.exec_driver_sql(_BY_INDEX)
     statement = _SNAPSHOT.format(
-        chosen=_BY_LISTS if audience.list_ids else _EVERYBODY,
+        chosen=_BY_IDS if ids else _BY_LISTS if audience.list_ids else _EVERYBODY,
         listed=", ".join(
             _LISTED.format(owner=owner, address=address)
             for owner in ("%(tenant)s::bigint", "0")
@@ -160,6 +161,7 @@ def snapshot(
         "stream": message.stream,
         "lists": list(audience.list_ids),
         "excluded": list(audience.exclude_list_ids),
+        "ids": list(ids),
         "after": after,
         "limit": limit,
         "size": SEND_ITEM_MAX,
@@ -191,6 +193,13 @@ _EVERYBODY = f"""
      WHERE s.tenant_id = %(tenant)s::bigint AND s.id > %(after)s::bigint AND s.status = 'active'
        AND {_EXCLUDED}
      ORDER BY s.id LIMIT %(limit)s::bigint
+"""
+
+_BY_IDS = """
+    SELECT s.id, s.email, s.status
+      FROM unnest(%(ids)s::bigint[]) AS c(id)
+      JOIN subscribers s ON s.tenant_id = %(tenant)s::bigint AND s.id = c.id
+     ORDER BY s.id
 """
 
 # Each list gives at most `limit` of its next people, so a small list of a large tenant costs what it holds.

@@ -182,13 +182,15 @@ def snapshot(
     *,
     after: int,
     limit: int,
+    ids: Sequence[int] = (),
 ) -> SnapshotStep:
-    members = _members(audience)
+    members = "p.id IN (SELECT value FROM json_each(:ids))" if ids else _members(audience)
     values: dict[str, Any] = {
         "tenant": tenant_id,
         "message": message.id,
         "lists": _json(audience.list_ids),
         "excluded": _json(audience.exclude_list_ids),
+        "ids": _json(ids),
         "after": after,
         "limit": limit,
     }
@@ -216,7 +218,7 @@ def snapshot(
 
 
 def _members(audience: Audience) -> str:
-    """Say `rows.audience.members` in raw SQL."""
+    """Say `rows.audience.members` in raw SQL, where there is no segment."""
     conditions = [_ON_LISTS.format(ids="lists") if audience.list_ids else "p.status = 'active'"]
     if audience.exclude_list_ids:
         conditions.append("NOT " + _ON_LISTS.format(ids="excluded"))

@@ -80,6 +80,15 @@ subscriptions = Table(
 )
 Index("subscriptions_subscriber", subscriptions.c.tenant_id, subscriptions.c.subscriber_id)
 
+segments = owned(
+    "segments",
+    Column("name", Text, nullable=False),
+    Column("definition", Json, nullable=False),
+    created(),
+    updated(),
+    UniqueConstraint("tenant_id", "name"),
+)
+
 suppressions = owned(
     "suppressions",  # tenant_id 0: platform-wide
     Column("address", Text, nullable=False),

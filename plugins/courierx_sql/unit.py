@@ -20,6 +20,7 @@ from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
 from courierx_sql.rows.secrets import SecretRows
+from courierx_sql.rows.segments import SegmentRows
 from courierx_sql.rows.subscribers import SubscriberRows
 from courierx_sql.rows.suppressions import SuppressionRows
 from courierx_sql.rows.templates import TemplateRows
@@ -35,6 +36,7 @@ class SqlUnit:
         self._rows = rows
         self.subscribers: people.Subscribers = SubscriberRows(rows)
         self.lists: people.Lists = ListRows(rows)
+        self.segments: people.Segments = SegmentRows(rows)
         self.suppressions: people.Suppressions = SuppressionRows(rows)
         self.templates: store.Templates = TemplateRows(rows)
         self.campaigns: store.Campaigns = CampaignRows(rows)

@@ -34,8 +34,8 @@ def test_the_hot_path() -> None:
 
 def test_the_repositories_of_a_tenant() -> None:
     assert offers(UnitOfWork) == {
-        "tenant_id", "tenant", "subscribers", "lists", "suppressions", "templates", "campaigns", "messages",
-        "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets",
+        "tenant_id", "tenant", "subscribers", "lists", "segments", "suppressions", "templates", "campaigns",
+        "messages", "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets",
     }  # fmt: skip
 
 

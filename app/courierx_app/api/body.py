@@ -105,7 +105,8 @@ def _fields(
     values: dict[str, Any] = {}
     for field in msgspec.structs.fields(kind):
         name = field.encode_name
-        if name not in given or (given[name] is None and not field.required):
+        meant = field.required or field.default is msgspec.UNSET  # where null says something
+        if name not in given or (given[name] is None and not meant):
             if field.required:
                 problems.append(FieldProblem(f"{path}{name}", "required", "is missing"))
             continue

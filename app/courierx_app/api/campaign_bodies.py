@@ -11,6 +11,7 @@ import msgspec
 from courierx_app.api.addresses import GivenAddress, address_of
 from courierx_core.audience.lists import unknown_lists
 from courierx_core.audience.model import Audience
+from courierx_core.audience.segments import unknown_segment
 from courierx_core.campaigns.model import Campaign, PublicStatus, public_status
 from courierx_core.campaigns.progress import Progress
 from courierx_core.errors import FieldProblem, InvalidInput
@@ -18,7 +19,8 @@ from courierx_core.ports.store import UnitOfWork
 
 
 class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """Every field may be left out; `body` is HTML if it holds a tag, else text."""
+    """Every field may be left out; `body` is HTML if it holds a tag, else text. A `segment_id` of null
+    takes the segment away."""
 
     name: str | None = None
     subject: str | None = None
@@ -31,7 +33,7 @@ class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
     template_id: int | None = None
     list_ids: tuple[int, ...] | None = None
     exclude_list_ids: tuple[int, ...] | None = None
-    segment_id: int | None = None
+    segment_id: int | msgspec.UnsetType | None = msgspec.UNSET
     transport: str | None = None
     headers: dict[str, str] | None = None
     track_opens: bool | None = None
@@ -105,14 +107,16 @@ def changed(unit: UnitOfWork, campaign: Campaign, given: CampaignChanges) -> Cam
                 problems += problem.problems
     if "headers" in values:
         values["headers"] = tuple(values["headers"].items())
-    audience = {name: getattr(given, name) for name in _AUDIENCE if getattr(given, name) is not None}
+    audience = {
+        name: value for name in _AUDIENCE if (value := getattr(given, name)) not in (None, msgspec.UNSET)
+    }
     for field in ("list_ids", "exclude_list_ids"):
         problems += unknown_lists(unit, field, audience.get(field, ()))
-    if "segment_id" in audience:
-        # nothing keeps segments yet, so an id of one is nobody's
-        problems.append(FieldProblem("segment_id", "not_found", f"no segment {audience['segment_id']}"))
+    problems += unknown_segment(unit, audience.get("segment_id"))
     if problems:
         raise InvalidInput(*problems)
+    if given.segment_id is None:
+        audience["segment_id"] = None
     if audience:
         held = {name: getattr(campaign.audience, name) for name in _AUDIENCE}
         values["audience"] = Audience(**{**held, **audience})

@@ -26,7 +26,6 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.campaigns import service
 from courierx_core.campaigns.model import (
-    BUSY,
     TRANSITIONS,
     CampaignStatus,
     PublicStatus,
@@ -34,6 +33,7 @@ from courierx_core.campaigns.model import (
     public_status,
 )
 from courierx_core.campaigns.progress import Progress, progress
+from courierx_core.campaigns.reach import Reach, reach
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
 
@@ -66,7 +66,7 @@ class CampaignController(Controller):
         caller: TheCaller,
         data: JSONBody[NewCampaign],
     ) -> Response[CampaignAnswer]:
-        """Write a draft. Without lists it goes to every active subscriber of the tenant."""
+        """Write a draft. Without lists and segment it goes to every active subscriber of the tenant."""
         tenant_id = caller.tenant(data.tenant_id)
 
         def make() -> CampaignAnswer:
@@ -138,13 +138,15 @@ class CampaignController(Controller):
 
     @delete("/{campaign_id:int}", opt=needs("campaigns:write"), sync_to_thread=True)
     def remove(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> None:
-        """Delete a campaign; 409 while it is under way."""
+        """Delete a campaign; 409 while it is under way, or a segment asks for its events."""
         with courier.store.begin(_tenant(courier, caller, campaign_id)) as unit:
-            campaign = unit.campaigns.get(campaign_id)
-            if campaign.status in BUSY:
-                way = f"POST /campaigns/{campaign_id}/cancel first."
-                raise Conflict(f"Campaign {campaign_id} is {public_status(campaign.status)}; {way}")
-            unit.campaigns.remove(campaign_id)
+            service.remove(unit, campaign_id)
+
+    @get("/{campaign_id:int}/audience", opt=needs("campaigns:read"), sync_to_thread=True)
+    def audience(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> Reach:
+        """Count whom it would go to now, or goes to once it has started; `states` add up to `audience`."""
+        with courier.store.begin(_tenant(courier, caller, campaign_id), write=False) as unit:
+            return reach(courier, unit, campaign_id)
 
     @post("/{campaign_id:int}/send-now", status_code=200, opt=needs("campaigns:send"), sync_to_thread=True)
     def send_now(

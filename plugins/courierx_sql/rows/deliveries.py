@@ -17,7 +17,7 @@ from courierx_core.messages.model import Message
 from courierx_core.ports.store import Reason, SnapshotStep
 from courierx_sql.clock import now
 from courierx_sql.rows import counters, log
-from courierx_sql.rows.audience import check
+from courierx_sql.rows.audience import next_members
 from courierx_sql.rows.cancel import cancel_open
 from courierx_sql.rows.pace import pace
 from courierx_sql.rows.send_items import queue, requeue
@@ -34,12 +34,17 @@ class DeliveryRows(Slice[Delivery]):
     noun = "delivery"
 
     def snapshot(self, message: Message, audience: Audience, *, after: int, limit: int) -> SnapshotStep:
-        check(audience)
         if not 1 <= limit <= 50_000:
             raise ValueError(f"A snapshot's chunk is 1 to 50,000 subscribers, not {limit}.")
-        return self._tenant.sets.snapshot(
-            self._tenant.connection, self._tenant.tenant_id, message, audience, after=after, limit=limit
-        )
+        place = self._tenant.connection, self._tenant.tenant_id
+        if audience.segment is None:
+            return self._tenant.sets.snapshot(*place, message, audience, after=after, limit=limit)
+        ids = next_members(self._tenant, audience, after=after, limit=limit)
+        if not ids:
+            return SnapshotStep(after, False, {})
+        step = self._tenant.sets.snapshot(*place, message, audience, after=after, limit=limit, ids=ids)
+        # who was removed since they were chosen is the only one missing
+        return SnapshotStep(ids[-1], len(ids) == limit, step.counts)
 
     def add(
         self, message: Message, addresses: Sequence[str], *, subscriber_ids: Sequence[int | None] = ()

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from builtins import list as list_
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Iterable, Mapping, Sequence, Set
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, case, func, or_, select
 
 from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber, Subscriber, SubscriberStatus
+from courierx_core.delivery.model import DeliveryState
 from courierx_core.errors import Conflict, NotFound
-from courierx_sql.rows.audience import members, on_any
+from courierx_core.ports.transport import Stream
+from courierx_sql.rows.audience import members
+from courierx_sql.rows.membership import on_any
 from courierx_sql.rows.slice import Slice, is_id
+from courierx_sql.rows.suppressed import is_suppressed
 from courierx_sql.tables import lists, subscribers, subscriptions
 
 
@@ -68,6 +72,15 @@ class SubscriberRows(Slice[Subscriber]):
     def count(self, audience: Audience) -> int:
         statement = self._tenant.select(subscribers, func.count()).where(*members(self._tenant, audience))
         return int(self._tenant.execute(statement).scalar_one())
+
+    def forecast(self, audience: Audience, stream: Stream) -> Mapping[DeliveryState, int]:
+        state = case((is_suppressed(self._tenant, stream), "suppressed"), else_="queued")
+        people = self._tenant.select(subscribers, state.label("state")).where(
+            *members(self._tenant, audience)
+        )
+        judged = people.subquery()
+        statement = select(judged.c.state, func.count().label("n")).group_by(judged.c.state)
+        return {row.state: row.n for row in self._tenant.execute(statement)}
 
     def import_rows(
         self, rows: Sequence[NewSubscriber], *, update: bool = False, list_id: int | None = None

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_
+from sqlalchemy import ColumnElement, func, or_
 
 from courierx_core.ports.transport import Stream
 from courierx_core.suppression import PLATFORM_WIDE, domain_of
@@ -32,6 +32,21 @@ def causes(
         choices = (*(by_address.get(each, "") for each in listed), own)
         found.append(next((cause for cause in choices if _stops(cause, stream)), ""))
     return found
+
+
+def is_suppressed(tenant: Accessor, stream: Stream) -> ColumnElement[bool]:
+    """Say of a row of `subscribers` that it may not be mailed."""
+    columns = suppressions.c
+    statuses = [status for status, cause in STATUS_CAUSES.items() if _stops(cause, stream)]
+    find = func.instr if tenant.connection.dialect.name == "sqlite" else func.strpos
+    email = subscribers.c.email
+    domain = func.substr(email, find(email, "@"))
+    listed = tenant.select_shared(suppressions, columns.id).where(
+        or_(columns.address == email, columns.address == domain),
+        or_(columns.expires_at.is_(None), columns.expires_at > now()),
+        *([] if stream == "broadcast" else [columns.cause != "unsubscribe"]),
+    )
+    return or_(subscribers.c.status.in_(statuses), listed.exists())
 
 
 def _stops(cause: str, stream: Stream) -> bool:
