@@ -138,8 +138,14 @@ class SegmentsContract:
             with pytest.raises(NotFound):
                 unit.segments.save(made)
 
+    # every store's suite runs this very test, and each example in a tenant of its own
     @settings(
-        max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+        max_examples=60,
+        suppress_health_check=[
+            HealthCheck.function_scoped_fixture,
+            HealthCheck.too_slow,
+            HealthCheck.differing_executors,
+        ],
     )
     @given(_people, st.lists(_happenings, max_size=6), st.lists(trees, min_size=1, max_size=4))
     def test_a_store_finds_whom_plain_python_finds(
