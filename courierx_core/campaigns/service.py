@@ -155,8 +155,7 @@ def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
     with courier.store.begin(tenant_id) as unit:
         started = start_in(courier, unit, campaign_id)
         unit.work.end(campaign_id, topics=("schedule",))
-    notify(courier, "tasks")
-    return started
+    return msgspec.structs.replace(started, notification=notify(courier, "tasks"))
 
 
 def start_in(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
