@@ -14,6 +14,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from courierx_app.api.body import read_body
+from courierx_app.api.examples import allows
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput, StoreError
 
@@ -129,7 +130,43 @@ def test_the_api_is_described_without_a_key(api: Callable[..., Client]) -> None:
     assert document["components"]["schemas"][name]["required"] == ["contact_email", "name"]
     problem = document["paths"]["/tenants"]["post"]["responses"]["4XX"]["content"]["application/problem+json"]
     assert problem["schema"]["$ref"].rpartition("/")[2] in document["components"]["schemas"]
-    assert "400" not in document["paths"]["/tenants"]["post"]["responses"]
+    assert {"201", "400", "401", "403", "409", "413", "422", "429"} <= set(
+        document["paths"]["/tenants"]["post"]["responses"]
+    )
+
+
+def test_everything_is_described_with_an_example_that_holds(api: Callable[..., Client]) -> None:
+    """Every request, every answer and every refusal of every operation."""
+    document = api().get("/openapi.json").json()
+    schemas, seen, problems = document["components"]["schemas"], 0, 0
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            described = [operation.get("requestBody", {}), *operation["responses"].values()]
+            for content in (each for found in described for each in found.get("content", {}).values()):
+                assert allows(content["schema"], content["example"], schemas), (method, path, content)
+                seen += 1
+            for status, answer in operation["responses"].items():
+                if status.startswith("4") and status != "4XX":
+                    problem = answer["content"]["application/problem+json"]["example"]
+                    assert problem["status"] == int(status)
+                    problems += 1
+    assert seen > 200
+    assert problems > 100
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "holds"),
+    [
+        ({"type": "integer"}, True, False), ({"type": "integer"}, 1, True), ({"type": "number"}, 1.5, True),
+        ({"type": "string"}, None, False), ({"oneOf": [{"type": "string"}, {"type": "null"}]}, None, True),
+        ({"enum": ["a"]}, "b", False), ({"type": "array", "items": {"type": "string"}}, ["a", 1], False),
+        ({"type": "object", "required": ["a"]}, {}, False), ({"$ref": "#/x/Known"}, {"a": 1}, False),
+        ({"type": "object", "additionalProperties": {"type": "integer"}}, {"a": "x"}, False), ({}, 5, True),
+    ],
+)  # fmt: skip
+def test_an_example_can_fail(schema: dict[str, Any], value: object, holds: bool) -> None:
+    known = {"Known": {"type": "object", "properties": {"a": {"type": "string"}}}}
+    assert allows(schema, value, known) is holds
 
 
 def test_the_docs_ask_no_outside_host(api: Callable[..., Client]) -> None:

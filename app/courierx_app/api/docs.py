@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get
 from litestar.response import Redirect
+from litestar.routes import HTTPRoute
 
+from courierx_app.api.examples import example, problem_example, request_example
 from courierx_app.api.problems import ProblemDetails
-from courierx_app.api.scopes import PUBLIC
+from courierx_app.api.scopes import PUBLIC, is_public
 
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'",
@@ -26,23 +31,67 @@ def openapi(request: Request[Any, Any, Any]) -> Response[Any]:
 
 
 def described(app: Litestar) -> dict[str, Any]:
-    """Return the OpenAPI document, with our own form of every refusal in place of the framework's."""
+    """Return the OpenAPI document, with our own form of every refusal in place of the framework's, and an
+    example of everything."""
     document: dict[str, Any] = app.openapi_schema.to_schema()
     (found,), components = msgspec.json.schema_components(
         [ProblemDetails], ref_template="#/components/schemas/{name}"
     )
-    document["components"]["schemas"].update(components)
-    refusal = {
-        "description": "A problem (RFC 9457)",
-        "content": {"application/problem+json": {"schema": found}},
-    }
-    for methods in document["paths"].values():
-        for operation in methods.values():
+    schemas = document["components"]["schemas"]
+    schemas.update(components)
+    public = _public(app)
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
             if isinstance(operation, dict):
+                open_to_all = f"{method.upper()} {path}" in public
                 answers = operation["responses"]
                 answers.pop("400", None)
-                answers["4XX"] = refusal
+                _add_examples(operation, schemas)
+                for status in _refusals(method, operation, open_to_all):
+                    answers[str(status)] = _refusal(found, status)
+                answers["4XX"] = _refusal(found, None)
     return document
+
+
+def _add_examples(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        content["example"] = request_example(content.get("schema", {}), schemas)
+    for answer in operation["responses"].values():
+        for content in answer.get("content", {}).values():
+            content["example"] = example(content.get("schema", {}), schemas)
+
+
+def _refusals(method: str, operation: Mapping[str, Any], open_to_all: bool) -> list[int]:
+    """Return the statuses that an operation may refuse with, for what it takes."""
+    takes = operation.get("parameters", ())
+    found = set[int]() if open_to_all else {401, 403, 429, 503}
+    if any(each["in"] == "path" or each["name"] == "tenant_id" for each in takes):
+        found.add(404)
+    if takes:
+        found.add(422)
+    if "requestBody" in operation:
+        found |= {400, 404, 413, 422}
+    if method in ("post", "patch", "delete") and not open_to_all:
+        found.add(409)
+    return sorted(found)
+
+
+def _refusal(schema: Any, status: int | None) -> dict[str, Any]:
+    what = HTTPStatus(status).phrase if status else "Any other refusal"
+    content: dict[str, Any] = {"schema": schema, "example": problem_example(status or 422)}
+    return {"description": f"{what}: a problem (RFC 9457)", "content": {"application/problem+json": content}}
+
+
+def _public(app: Litestar) -> frozenset[str]:
+    """Return what needs no key, as the document writes it."""
+    return frozenset(
+        f"{method} {re.sub(r':[a-z]+}', '}', route.path)}"
+        for route in app.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        if is_public(handler.opt)
+        for method in handler.http_methods
+    )
 
 
 @get("/docs", include_in_schema=False, opt=PUBLIC, media_type=MediaType.HTML, sync_to_thread=False)
