@@ -45,10 +45,12 @@ BODIES: Mapping[str, tuple[str, ...]] = {
 
 
 def example(schema: Schema, components: Schema, name: str = "") -> object:
-    """Return a value that the schema allows; one of `VALUES` if it allows that."""
+    """Return a value that the schema allows; one of `VALUES`, or its own, if it has one."""
     for values in (VALUES, WORDS):
         if name in values and allows(schema, values[name], components):
             return values[name]
+    if schema.get("examples"):
+        return schema["examples"][0]
     if "$ref" in schema:
         return example(_named(schema, components), components, name)
     for one_of in ("oneOf", "anyOf"):

@@ -129,6 +129,13 @@ EXTRA: Mapping[str, tuple[str, ...]] = {
 FITTING: Mapping[tuple[str, str], Any] = {
     ("POST /keys", "scopes"): ["lists:read"],
     ("POST /messages/batch", "messages"): [{"to": ["new@x.example"], "subject": "s", "text": "t"}],
+    ("POST /segments", "definition"): {"type": "attribute", "name": "plan", "op": "in", "value": ["pro"]},
+    ("POST /segments/count", "definition"): {
+        "type": "attribute",
+        "name": "plan",
+        "op": "in",
+        "value": ["pro"],
+    },
 }
 """Values that no schema tells."""
 
