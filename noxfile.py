@@ -38,6 +38,7 @@ CORE = ("msgspec", "jinja2", "cryptography", "pluggy", "stevedore")
 ADAPTERS: dict[str, list[str]] = {
     "mock": [],
     "smtp": [],
+    "ses": ["ses"],
     "embedded": [],
     "rq": ["redis"],
     "redis": ["redis"],
