@@ -67,7 +67,7 @@ def becomes_true(condition: Callable[[], object]) -> None:
 def test_two_workers_and_redis_survive_every_kill(tmp_path: Path) -> None:
     rules = [Rule(stage="dot", action="delay 0.3")]
     with (
-        private_postgres() as postgres,
+        private_postgres(durable=True) as postgres,  # a commit it loses would be answers nobody has
         private_redis() as redis,
         SmtpServer(rules=rules) as sink,
         postgres.database() as name,
