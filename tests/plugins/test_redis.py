@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,8 +90,11 @@ def test_the_script_counts_as_the_meter_does(
 PROCESSES, RATE, SECONDS = 4, Rate(2000), 3.0
 
 
-def test_four_processes_get_one_rate_to_one_percent(server: RedisServer) -> None:
+def test_four_processes_get_one_rate_to_one_percent(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Each asks for all there is, all the time, so whatever is granted above or below the rate shows."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2]))  # where its processes find this module
     context = multiprocessing.get_context("spawn")
     gate = context.Barrier(PROCESSES)
     with context.Pool(PROCESSES, initializer=_given, initargs=(gate,)) as pool:
