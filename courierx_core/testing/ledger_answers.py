@@ -184,6 +184,20 @@ class AnswersContract(WithLedger):
         assert counted(store, tenant, message) == {"accepted": 1, "uncertain": 1}
         assert stored(store, item).state == "done"
 
+    def test_an_answer_without_its_item_is_counted(self, store: Store[Any], ledger: Ledger) -> None:
+        """A paused item is let go of; what was under way is answered later, beside no move or another's."""
+        tenant = add_tenant(store)
+        message, (ann, bob) = add(store, tenant, "ann", "bob")
+        [item] = claim(ledger)
+        intend(ledger, item, [ann, bob])
+        pause(store, message)
+        ledger.window(tenant, [], [outcome(item, ann, "accepted")])
+        assert counted(store, tenant, message) == {"accepted": 1, "queued": 1}
+        other, [_] = add(store, tenant, "cem")
+        [others] = claim(ledger, subject_id=other.id)
+        ledger.window(tenant, [move(others, others.cursor)], [outcome(item, bob, "accepted")])
+        assert counted(store, tenant, message) == {"accepted": 2}
+
     def test_what_is_under_way_at_a_cancel_is_still_answered(self, store: Store[Any], ledger: Ledger) -> None:
         tenant = add_tenant(store)
         message, (a, b) = add(store, tenant, "a", "b")

@@ -113,7 +113,8 @@ class PostgresLedger(Ledger):
             int8s(intents),
             stream,
         )
-        if not retries:
+        # An answer whose item is not moved here is counted by itself, which USUAL_WINDOW does not do.
+        if not retries and {each.item_id for each in outcomes} <= {move.id for move in moves}:
             noted = any(each.tries and each.state != "accepted" for each in outcomes)
             usual = sql.USUAL_WINDOW_WITH_ATTEMPTS if noted else sql.USUAL_WINDOW
             try:
