@@ -296,7 +296,7 @@ WINDOW = WINDOW.format(retries="")
 
 # A window where nothing surprises: every item is ours still, every answer is of one of them, every row as it
 # was read. All the rest of WINDOW costs 0.25 ms to set up and is then not run. Where something does surprise,
-# the last line's cast fails, so nothing is written, and WINDOW does it with more care. The values are WINDOW's.
+# the last line's cast fails, so nothing is written, and WINDOW does it with more care, with the same values.
 SURPRISED = "not a usual window"
 _MOVED = f"moved AS ({_MOVE} AND w.state = 'leased' AND w.ctid = m.at RETURNING w.id)"
 _USUAL = f"""
