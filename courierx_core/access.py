@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from courierx_core import tenants
 from courierx_core.checking import Checks
 from courierx_core.errors import Conflict, InvalidInput, NotFound
 from courierx_core.ports.driver import utcnow
@@ -186,7 +187,7 @@ def _keys_of(store: Store[Any], tenant_id: int | None) -> Iterator[Keys]:
             yield platform.keys
     else:
         with store.begin(tenant_id) as unit:
-            unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+            tenants.require(unit)
             yield unit.keys
 
 

@@ -10,7 +10,7 @@ import msgspec
 from courierx_core.checking import Checks
 
 if TYPE_CHECKING:
-    from courierx_core.ports.store import Store
+    from courierx_core.ports.store import Store, UnitOfWork
 
 NAME_MAX = 200
 
@@ -46,6 +46,11 @@ def ensure(store: Store[Any], name: str) -> Tenant:
     tenant belongs to somebody too."""
     with store.platform() as unit:
         return unit.tenants.by_name(name) or unit.tenants.add(Tenant(name=name, contact_email=""))
+
+
+def require(unit: UnitOfWork) -> None:
+    """Raise NotFound unless the unit's tenant exists: a platform key may name any number."""
+    unit.tenant  # noqa: B018  read for what it raises
 
 
 def edit(

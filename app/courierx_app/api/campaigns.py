@@ -24,6 +24,7 @@ from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import once
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
+from courierx_core import tenants
 from courierx_core.campaigns import service
 from courierx_core.campaigns.model import (
     TRANSITIONS,
@@ -71,7 +72,7 @@ class CampaignController(Controller):
 
         def make() -> CampaignAnswer:
             with courier.store.begin(tenant_id, write=False) as unit:
-                unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+                tenants.require(unit)
                 service.examine(courier, unit, campaign_of(unit, data))
             with courier.store.begin(tenant_id) as unit:
                 return shown(service.create(courier, unit, campaign_of(unit, data)))

@@ -16,6 +16,7 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_app.api.subscribers import SubscriberAnswer
 from courierx_app.api.subscribers import shown as shown_person
+from courierx_core import tenants
 from courierx_core.audience import lists
 from courierx_core.audience.model import MailingList
 from courierx_core.ports.store import UnitOfWork
@@ -57,7 +58,7 @@ class ListController(Controller):
     def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewList]) -> ListAnswer:
         """Make an empty list; 409 where the tenant has one of that name."""
         with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+            tenants.require(unit)
             return _shown(unit, [lists.create(unit, data.name)])[0]
 
     @get("/", sync_to_thread=True, opt=needs("lists:read"))

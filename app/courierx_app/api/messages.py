@@ -26,6 +26,7 @@ from courierx_app.api.message_bodies import (
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.problems import fields_of
 from courierx_app.api.scopes import needs
+from courierx_core import tenants
 from courierx_core.courier import Courier
 from courierx_core.errors import FieldProblem, InvalidInput, RenderError
 from courierx_core.messages import transactional
@@ -112,7 +113,7 @@ class MessageController(Controller):
 
         def send() -> BatchAnswer:
             with courier.store.begin(tenant_id, write=False) as unit:
-                unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+                tenants.require(unit)
                 ready = [_prepared(courier, unit, each) for each in data.messages]
             with courier.store.begin(tenant_id) as unit:
                 results = [_stored(courier, unit, each) for each in ready]

@@ -14,6 +14,7 @@ from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
+from courierx_core import tenants
 from courierx_core.audience import segments
 from courierx_core.audience.model import Segment
 
@@ -66,7 +67,7 @@ class SegmentController(Controller):
     def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSegment]) -> SegmentAnswer:
         """Save a segment; 422 names every bad node of the tree by its path."""
         with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+            tenants.require(unit)
             return shown(segments.create(unit, data.name, data.definition))
 
     @get("/", sync_to_thread=True, opt=needs("segments:read"))
@@ -95,7 +96,7 @@ class SegmentController(Controller):
     def count_unsaved(self, courier: TheCourier, caller: TheCaller, data: JSONBody[Unsaved]) -> Counted:
         """Count who a tree finds, before it is saved."""
         with courier.store.begin(caller.tenant(data.tenant_id), write=False) as unit:
-            unit.tenant  # noqa: B018  as above
+            tenants.require(unit)
             tree = segments.understood(unit, data.definition)
             return Counted(count=segments.count(unit, tree, courier.runtime.now()))
 

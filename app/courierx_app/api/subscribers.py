@@ -21,6 +21,7 @@ from courierx_app.api.body import Body, MalformedBody, read_body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page, searchable
 from courierx_app.api.scopes import needs
+from courierx_core import tenants
 from courierx_core.audience.model import Subscriber, SubscriberStatus
 from courierx_core.audience.service import ImportReport, add_subscriber, checked, import_csv
 from courierx_core.courier import Courier
@@ -110,7 +111,7 @@ class SubscriberController(Controller):
             attributes=data.attributes,
         )
         with courier.store.begin(tenant_id) as unit:
-            unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+            tenants.require(unit)
             try:
                 return shown(add_subscriber(unit, person))
             except Conflict:
@@ -243,7 +244,7 @@ async def _import(courier: Courier, tenant_id: int, stream: Any, on_conflict: st
 
 def _import_now(courier: Courier, tenant_id: int, stream: BinaryIO, update: bool) -> ImportAnswer:
     with courier.store.begin(tenant_id, write=False) as unit:
-        unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+        tenants.require(unit)
     try:
         report: ImportReport = import_csv(courier, tenant_id, stream, update=update)
     except InvalidInput as problem:

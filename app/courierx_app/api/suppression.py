@@ -15,6 +15,7 @@ from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
+from courierx_core import tenants
 from courierx_core.suppression import Cause, Suppression, listed_as, suppress
 
 
@@ -44,7 +45,7 @@ class SuppressionController(Controller):
         """Suppress an address, or with `@domain` everybody there; 409 where it is already. The cause is
         derived from the reason."""
         with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+            tenants.require(unit)
             return shown(suppress(unit, _listed_as(data.email), data.reason))
 
     @get("/", opt=needs("suppression:read"), sync_to_thread=True)

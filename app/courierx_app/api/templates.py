@@ -15,6 +15,7 @@ from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import once
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
+from courierx_core import tenants
 from courierx_core.templates import keeping
 from courierx_core.templates.keeping import TemplatePreview
 from courierx_core.templates.model import Template
@@ -77,7 +78,7 @@ class TemplateController(Controller):
             template = Template(**{**new, "tenant_id": tenant_id, "name": data.name.strip()})
             keeping.examine(courier, template)
             with courier.store.begin(tenant_id) as unit:
-                unit.tenant  # noqa: B018  raises NotFound for a tenant that does not exist
+                tenants.require(unit)
                 return shown(unit.templates.add(template))
 
         return once(request, courier, tenant_id, data, make, 201)
