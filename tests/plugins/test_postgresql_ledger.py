@@ -90,6 +90,20 @@ def test_a_connection_sees_what_it_is_bound_to_last(prepared: Prepared) -> None:
         assert prepared.run(bound, ()) == [seen]
 
 
+@pytest.mark.parametrize(
+    ("set_to", "is_then"), [("off", "on"), ("local", "local"), ("remote_apply", "remote_apply")]
+)
+def test_a_ledger_waits_for_the_disk_where_the_server_does_not(
+    postgres: Postgres, set_to: str, is_then: str
+) -> None:
+    url = postgres.url()
+    ledger = PostgresLedger(
+        lambda: psycopg.connect(url, autocommit=True, options=f"-c synchronous_commit={set_to}"), str
+    )
+    assert ledger._connected().run("SHOW synchronous_commit", ()) == [(is_then,)]
+    ledger.close()
+
+
 def test_a_reply_of_any_bytes_is_kept(postgresql_store: PostgresStore, ledger: PostgresLedger) -> None:
     tenant, message = sending(postgresql_store, 1)
     item = claim(ledger)
