@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -41,7 +42,10 @@ class Process:
         self._popen.wait(END_SECONDS)
 
     def suspend(self) -> None:
+        """Stop every thread of it, and wait until they have stopped (where the system tells)."""
         os.kill(self.pid, signal.SIGSTOP)
+        while any(_state(task) not in "TtZX" for task in Path(f"/proc/{self.pid}/task").glob("*/stat")):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
@@ -83,3 +87,11 @@ def _plain() -> dict[str, str]:
     """Leave out what the machine happens to have set."""
     ours = ("COURIERX_", "SMTP_", "DATABASE_", "SES_", "REDIS_")
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+
+
+def _state(task: Path) -> str:
+    """Return a thread's state, the letter after its name (proc_pid_stat(5)); one that has ended is dead."""
+    try:
+        return task.read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return "X"

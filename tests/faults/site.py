@@ -217,6 +217,15 @@ class Site:
             with psycopg.connect(self._address) as connection:
                 yield lambda statement: connection.execute(statement.encode())
 
+    def may_write(self) -> bool:
+        """Tell whether a writer would get SQLite's lock now."""
+        with closing(sqlite3.connect(self._address, timeout=0)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return False
+        return True
+
     def items(self) -> list[tuple[Any, ...]]:
         """Show the send and snapshot items that are not done."""
         return self.rows(
