@@ -7,6 +7,8 @@ from pathlib import Path
 
 BUSY_SECONDS = 30.0
 """How long a writer waits for another one (LEDGER: R07)."""
+CACHE_KILOBYTES = 16_384
+"""Pages of the file that each connection may keep in memory."""
 
 
 def prepare(connection: sqlite3.Connection) -> None:
@@ -15,7 +17,7 @@ def prepare(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute("PRAGMA cache_size = -16384")
+    connection.execute(f"PRAGMA cache_size = -{CACHE_KILOBYTES}")
     connection.execute("PRAGMA temp_store = MEMORY")
 
 

@@ -81,8 +81,16 @@ def tell_peak(value: str) -> None:
     atexit.register(tell)
 
 
+def sqlite_cache(value: str) -> None:
+    """SQLite keeps no more than so many KB of its file in memory for each connection."""
+    from courierx_sql import pragmas
+
+    pragmas.CACHE_KILOBYTES = int(value)
+
+
 BENDS: dict[str, Callable[[str], None]] = {
-    bend.__name__: bend for bend in (snapshot_chunk, kill_at_notify, clock, kill_at_statement, tell_peak)
+    bend.__name__: bend
+    for bend in (snapshot_chunk, kill_at_notify, clock, kill_at_statement, tell_peak, sqlite_cache)
 }
 
 

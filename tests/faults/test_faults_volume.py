@@ -11,6 +11,7 @@ FLAT_KILOBYTES = 10 * 1024
 A few hundred bytes kept for each person would be more."""
 MOST_KILOBYTES = 64 * 1024
 """What any run may hold above its process's imports."""
+SMALL_CACHE = "sqlite_cache=512"
 
 
 def test_r22_an_import_of_any_size_takes_the_same_memory(sites: Sites, thorough: bool) -> None:
@@ -31,10 +32,13 @@ def test_r22_an_import_of_any_size_takes_the_same_memory(sites: Sites, thorough:
 def test_r22_a_campaign_of_any_size_takes_the_same_memory(sites: Sites, thorough: bool) -> None:
     site = sites()
     counts = (100_000, 1_000_000) if thorough else (10_000, 30_000)
+    small, large = counts
     above = []
-    for count in counts:
+    # What must be flat is what we hold ourselves: SQLite's own cache fills until 16 MB of the file are in it,
+    # which takes more than 10,000 people. As it is shipped it counts in the third run, for the upper bound.
+    for count, bend in ((small, SMALL_CACHE), (large, SMALL_CACHE), (large, "")):
         list_id, addresses = site.people(count)
-        worker = site.worker(COURIERX_WINDOW="200")
+        worker = site.worker(bend=bend, COURIERX_WINDOW="200")
         wait_for("the worker is up", lambda worker=worker: site.beats(worker))
         idle = worker.peak_kilobytes()
         campaign_id = site.start(list_id)
@@ -43,7 +47,8 @@ def test_r22_a_campaign_of_any_size_takes_the_same_memory(sites: Sites, thorough
         worker.stop()
         states = check_invariants(site, {campaign_id: addresses}, uncertain=0)
         assert states == {"accepted": count}
-    check_memory(counts, above)
+    assert above[2] < MOST_KILOBYTES, f"{above[2]} KB above its imports for {large} people"
+    check_memory(counts, above[:2])
 
 
 def check_memory(counts: tuple[int, int], above: list[int]) -> None:
