@@ -64,13 +64,12 @@ def closed(site: Site, campaign_id: int) -> int:
 
 
 def cursors(site: Site, campaign_id: int) -> list[tuple[int, int]]:
-    """Return what is intended of a campaign: the cursor of each send item."""
+    """Return what is intended of a campaign: the cursor of each send item, of ended ones too."""
     message_id = site.campaign(campaign_id).message_id
     return [
         (int(item), int(cursor))
         for item, cursor in site.rows(
-            f"SELECT id, cursor FROM work WHERE topic = 'send' AND subject_id = {message_id}"
-            " AND state <> 'done' ORDER BY id"
+            f"SELECT id, cursor FROM work WHERE topic = 'send' AND subject_id = {message_id} ORDER BY id"
         )
     ]
 
