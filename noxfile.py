@@ -39,6 +39,7 @@ ADAPTERS: dict[str, list[str]] = {
     "mock": [],
     "smtp": [],
     "ses": ["ses"],
+    "dns": ["dns"],
     "embedded": [],
     "rq": ["redis"],
     "redis": ["redis"],
@@ -111,7 +112,8 @@ def core(session: nox.Session) -> None:
     """Prove that courierx_core needs its own five dependencies and nothing else."""
     install(session, *CORE, "pytest", "hypothesis")
     session.install("--no-deps", str(wheel_of(session, ROOT)))
-    others = [name for name in map(import_name, requirements("postgres", "redis", "ses")) if name not in CORE]
+    extras = PYPROJECT["project"]["optional-dependencies"]
+    others = [name for name in map(import_name, requirements(*extras)) if name not in CORE]
     session.run("python", "-I", "-c", ABSENT, *others)
     pytest(session, "tests/core", "tests/architecture/test_core_imports.py", *session.posargs)
 
@@ -280,7 +282,8 @@ def group(name: str) -> list[str]:
 
 def import_name(requirement: str) -> str:
     """Return what `import` calls a requirement; true for all of ours."""
-    return requirement.split("[")[0].split(">")[0].split("=")[0].strip()
+    name = requirement.split("[")[0].split(">")[0].split("=")[0].strip()
+    return {"dnspython": "dns"}.get(name, name)
 
 
 def scripts() -> list[str]:

@@ -12,6 +12,7 @@ from courierx_core.ports.driver import Runtime
 from courierx_core.ports.feedback import FeedbackSource
 from courierx_core.ports.limiter import Limiter
 from courierx_core.ports.queue import Queue
+from courierx_core.ports.resolver import Resolver
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
 from courierx_core.secrets import SecretBox
@@ -46,6 +47,8 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
     store: Store[Any]
     queue: Queue[Any]
     limiter: Limiter[Any]
+    resolver: Resolver[Any] | None = None
+    """None where COURIERX_RESOLVER names none."""
     transports: Mapping[str, Transport[Any]]
     feedback: Mapping[str, FeedbackSource[Any]] = {}
     """By the name in their URL: a transport's, or their own where no transport is called so."""
@@ -69,4 +72,6 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
             transport.close()
         self.queue.close()
         self.limiter.close()
+        if self.resolver is not None:
+            self.resolver.close()
         self.store.close()

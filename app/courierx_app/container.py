@@ -15,7 +15,17 @@ from courierx_core.config import env_names, load
 from courierx_core.courier import Courier, Policy
 from courierx_core.errors import ConfigError, CourierXError
 from courierx_core.mail.token import TokenKeys
-from courierx_core.plugins import FEEDBACK, LIMITERS, QUEUES, STORES, TRANSPORTS, Hooks, Slot, load_hooks
+from courierx_core.plugins import (
+    FEEDBACK,
+    LIMITERS,
+    QUEUES,
+    RESOLVERS,
+    STORES,
+    TRANSPORTS,
+    Hooks,
+    Slot,
+    load_hooks,
+)
 from courierx_core.ports.driver import Config, Driver, Runtime
 from courierx_core.secrets import SecretBox
 
@@ -58,6 +68,7 @@ def build(configuration: Configuration) -> Courier:
         store=_only(made, STORES),
         queue=_only(made, QUEUES),
         limiter=_only(made, LIMITERS),
+        resolver=_only(made, RESOLVERS) if settings.resolver else None,
         transports=made.get(TRANSPORTS.group, {}),
         feedback=made.get(FEEDBACK.group, {}),
         hooks=hooks,
@@ -141,6 +152,7 @@ def chosen_names(configuration: Configuration) -> dict[str, set[str]]:
         STORES.group: {store_of(settings.database_url)[0]},
         QUEUES.group: {settings.queue},
         LIMITERS.group: {settings.limiter},
+        RESOLVERS.group: {settings.resolver} - {""},
         TRANSPORTS.group: {str(table.get("driver", name)) for name, table in instances.items()},
     }
 
@@ -154,6 +166,8 @@ def chosen(configuration: Configuration) -> list[Chosen]:
         (QUEUES, "queue", settings.queue, tables.queue),
         (LIMITERS, "limiter", settings.limiter, tables.limiter),
     ]
+    if settings.resolver:
+        wanted.append((RESOLVERS, "resolver", settings.resolver, tables.resolver))
     instances = dict(tables.transports)
     if default := default_transport(configuration):
         instances.setdefault(default, {})

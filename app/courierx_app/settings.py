@@ -63,6 +63,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     none elsewhere, unless courierx.toml has exactly one."""
     queue: Annotated[str, Meta(extra={"env": "COURIERX_QUEUE"})] = "embedded"
     limiter: Annotated[str, Meta(extra={"env": "COURIERX_LIMITER"})] = "local"
+    resolver: Annotated[str, Meta(extra={"env": "COURIERX_RESOLVER"}, examples=["dns"])] = ""
+    """What looks up sender domains; '' is nothing, and none can be verified."""
     disable_plugins: Annotated[tuple[str, ...], Meta(extra={"env": "COURIERX_DISABLE_PLUGINS"})] = ()
     public_url: Annotated[
         str, Meta(extra={"env": "COURIERX_PUBLIC_URL"}, examples=["https://mail.example.com"])
@@ -110,6 +112,7 @@ class DriverTables(msgspec.Struct, frozen=True, kw_only=True):
     transports: dict[str, dict[str, Any]] = {}
     queue: dict[str, Any] = {}
     limiter: dict[str, Any] = {}
+    resolver: dict[str, Any] = {}
     store: dict[str, Any] = {}
 
 

@@ -16,19 +16,25 @@ class NoAnswer(CourierXError):
 
 
 class TimedOut(CourierXError):
-    """No server answered in time; nothing is known."""
+    """No server answered in time, or none could (SERVFAIL): nothing is known."""
 
     code = "dns_timeout"
 
 
 class Resolver(Driver[C]):
-    """Entry-point group `courierx.resolvers`. Each method raises NoAnswer or TimedOut."""
+    """Entry-point group `courierx.resolvers`. Each method raises NoAnswer or TimedOut.
+
+    Host names come in lower case without a final dot. See `courierx_core.testing.ResolverContract`.
+    """
 
     @abstractmethod
-    def txt(self, name: str) -> Sequence[str]: ...
+    def txt(self, name: str) -> Sequence[str]:
+        """Return the texts, each with its pieces joined; aliases are followed."""
 
     @abstractmethod
-    def mx(self, name: str) -> Sequence[tuple[int, str]]: ...
+    def mx(self, name: str) -> Sequence[tuple[int, str]]:
+        """Return preference and host, the most preferred first; aliases are followed."""
 
     @abstractmethod
-    def cname(self, name: str) -> str: ...
+    def cname(self, name: str) -> str:
+        """Return what the name itself is an alias of."""

@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from courierx_core.testing.certificates import Certificate, make_certificate
+    from courierx_core.testing.dns import DnsServer
     from courierx_core.testing.envelopes import FakeEnvelope
     from courierx_core.testing.feedback import FeedbackContract
     from courierx_core.testing.http import HttpPeer
     from courierx_core.testing.ledger import LedgerContract
     from courierx_core.testing.limiter import LimiterContract
     from courierx_core.testing.queue import QueueContract
+    from courierx_core.testing.resolver import ResolverContract
     from courierx_core.testing.script import Rule, Script
     from courierx_core.testing.smtp import SmtpServer
     from courierx_core.testing.smtpd import ServerOptions
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 _PARTS = {
     "Certificate": "certificates",
+    "DnsServer": "dns",
     "FakeEnvelope": "envelopes",
     "FeedbackContract": "feedback",
     "HttpPeer": "http",
@@ -33,6 +36,7 @@ _PARTS = {
     "LimiterContract": "limiter",
     "QueueContract": "queue",
     "ReceivedMessage": "spool",
+    "ResolverContract": "resolver",
     "Rule": "script",
     "Script": "script",
     "ServerOptions": "smtpd",
@@ -43,9 +47,9 @@ _PARTS = {
 }
 
 __all__ = [
-    "Certificate", "FakeEnvelope", "FeedbackContract", "HttpPeer", "LedgerContract", "LimiterContract",
-    "QueueContract", "ReceivedMessage", "Rule", "Script", "ServerOptions", "SmtpServer",
-    "StoreContract", "TransportContract", "make_certificate",
+    "Certificate", "DnsServer", "FakeEnvelope", "FeedbackContract", "HttpPeer", "LedgerContract",
+    "LimiterContract", "QueueContract", "ReceivedMessage", "ResolverContract", "Rule", "Script",
+    "ServerOptions", "SmtpServer", "StoreContract", "TransportContract", "make_certificate",
 ]  # fmt: skip
 
 

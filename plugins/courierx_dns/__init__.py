@@ -1,0 +1,1 @@
+"""The resolver `dns`: looks up what a sender domain publishes."""
