@@ -9,14 +9,12 @@ from __future__ import annotations
 import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from courierx_core.errors import ConfigError
 
 if TYPE_CHECKING:
     from cryptography.fernet import MultiFernet
-
-    from courierx_core.ports.store import Store
 
 
 class SecretBox:
@@ -61,26 +59,6 @@ class SecretBox:
 
             self._opened = MultiFernet([Fernet(key) for key in self._keys])
         return self._opened
-
-
-def renew_secrets(store: Store[Any], box: SecretBox) -> int:
-    """Encrypt everything that is encrypted at rest under the newest secret; return how many values.
-
-    A transaction per tenant; a second run after a crash completes it. Afterwards the older secrets are
-    needed only for links in mail that was sent. Raises ConfigError where a value cannot be decrypted.
-    """
-    renewed, before = 0, None
-    with store.begin(0) as unit:
-        renewed += unit.secrets.renew(box.renew)
-    while True:
-        with store.platform() as platform:
-            tenants = platform.tenants.list(before=before, limit=1000)
-        for tenant in tenants:
-            with store.begin(tenant.id) as unit:
-                renewed += unit.secrets.renew(box.renew)
-        if not tenants:
-            return renewed
-        before = tenants[-1].id
 
 
 def _key(secret: str) -> bytes:

@@ -32,7 +32,7 @@ from courierx_core.notify import notify
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Stream
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic, WorkItem
 
 log = logging.getLogger("courierx.worker")

@@ -22,8 +22,8 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
 from courierx_core.courier import Courier
-from courierx_core.suppression import Suppression
-from courierx_core.tenants import Tenant
+from courierx_core.suppression.model import Suppression
+from courierx_core.tenants.model import Tenant
 from courierx_core.testing.script import Rule
 from courierx_core.testing.smtp import SmtpServer
 from courierx_core.testing.spool import duplicates

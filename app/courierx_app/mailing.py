@@ -8,7 +8,6 @@ from pathlib import Path
 
 import msgspec
 
-from courierx_core import tenants
 from courierx_core.audience.model import Audience, MailingList
 from courierx_core.audience.service import ImportReport, import_csv
 from courierx_core.campaigns import service as campaigns
@@ -19,6 +18,7 @@ from courierx_core.errors import ConfigError, Conflict, InvalidInput
 from courierx_core.messages.service import freeze
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Stream
+from courierx_core.tenants import service as tenants
 
 TENANT = "courierx send"
 """The tenant that owns what is sent from the command line."""

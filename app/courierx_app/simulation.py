@@ -20,7 +20,7 @@ from courierx_core.audience.service import import_csv
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 
 
 class SimulationResult(msgspec.Struct, frozen=True):

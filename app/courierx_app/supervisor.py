@@ -12,7 +12,8 @@ from courierx_app.container import opened
 from courierx_app.listening import bind
 from courierx_app.secret_key import FILE as KEY_FILE
 from courierx_app.settings import Configuration, refusals
-from courierx_core import access, adoption
+from courierx_core import adoption
+from courierx_core.access import service as access
 from courierx_core.errors import ConfigError
 
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})

@@ -24,7 +24,7 @@ from courierx_core.mail.status import parse_status
 from courierx_core.mail.token import BadToken, Kind
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.suppression import PLATFORM_WIDE, Cause, Suppression
+from courierx_core.suppression.model import PLATFORM_WIDE, Cause, Suppression
 
 log = logging.getLogger("courierx.feedback")
 

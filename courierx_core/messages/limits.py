@@ -5,17 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from courierx_core.checking import Checks
 from courierx_core.errors import FieldProblem
+from courierx_core.messages.new import NewMessage
 from courierx_core.ports.transport import Attachment
 from courierx_core.templates.sandbox import OUTPUT_MAX
-
-if TYPE_CHECKING:
-    from courierx_core.messages.transactional import NewMessage
 
 RECIPIENTS_MAX = 50
 """To, Cc and Bcc together: what SES takes in one message."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
@@ -16,10 +16,10 @@ from courierx_core.mail.address import Address
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.limits import check_limits
 from courierx_core.messages.model import Content, Message, MessageSummary
+from courierx_core.messages.new import NewMessage
 from courierx_core.messages.service import complete_message, complete_parts, freeze
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.ports.transport import Attachment
 from courierx_core.senders import default_sender
 from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
@@ -29,35 +29,6 @@ MessageStatus: TypeAlias = Literal["scheduled", "queued", "completed", "cancelle
 
 _FIELDS = {"from_email": "from", "body": "html"}
 """What a problem's field is called by who sends a single message."""
-
-
-class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """What is to be sent. Own parts win over the template's; without `sender` it is the tenant's default.
-
-    Everybody of `to`, `cc` and `bcc` gets a delivery; the headers show `to` and `cc`.
-    """
-
-    to: tuple[Address, ...]
-    cc: tuple[Address, ...] = ()
-    bcc: tuple[Address, ...] = ()
-    sender: Address | None = None
-    reply_to: Address | None = None
-    template_id: int | None = None
-    subject: str = ""
-    html: str = ""
-    text: str = ""
-    variables: Mapping[str, Attribute] = {}
-    headers: tuple[tuple[str, str], ...] = ()
-    attachments: tuple[Attachment, ...] = ()
-    tags: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = {}
-    transport: str = ""
-    scheduled_at: datetime | None = None
-
-    @property
-    def recipients(self) -> list[str]:
-        """Everybody once, in order."""
-        return list(dict.fromkeys(address.email for address in (*self.to, *self.cc, *self.bcc)))
 
 
 class Prepared(msgspec.Struct, frozen=True):

@@ -16,7 +16,7 @@ from courierx_core.audience.model import (
 )
 from courierx_core.delivery.model import DeliveryState
 from courierx_core.ports.transport import Stream
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 
 
 class Subscribers(Protocol):

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import msgspec
 
-from courierx_core.access import ApiKey
-from courierx_core.tenants import Tenant
+from courierx_core.access.model import ApiKey
+from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 
 

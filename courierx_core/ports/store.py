@@ -26,7 +26,7 @@ from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.templates.model import Template
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.work import Standing, Topic, WorkItem
 
 TenantId = NewType("TenantId", int)

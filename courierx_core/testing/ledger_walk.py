@@ -20,7 +20,7 @@ from courierx_core.delivery.model import OPEN, DeliveryState, moved
 from courierx_core.messages.model import Recipient
 from courierx_core.ports.ledger import ItemMove, Outcome, Retry
 from courierx_core.ports.store import Store
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_core.testing.ledger_answers import evidence
 from courierx_core.testing.ledger_samples import EXPIRED, claim, counted
 from courierx_core.testing.store_samples import add_tenant, new_message

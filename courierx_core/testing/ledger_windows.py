@@ -10,7 +10,7 @@ from courierx_core.delivery.model import Pace
 from courierx_core.ports.ledger import ItemMove, Ledger, Retry
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Stream
-from courierx_core.suppression import PLATFORM_WIDE, Suppression
+from courierx_core.suppression.model import PLATFORM_WIDE, Suppression
 from courierx_core.testing.ledger_samples import (
     EXPIRED,
     WithLedger,

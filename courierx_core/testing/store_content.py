@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from courierx_core.access import ApiKey, key_matches, new_secret
+from courierx_core.access.model import ApiKey, key_matches, new_secret
 from courierx_core.audience.model import Audience, MailingList
 from courierx_core.audit import ACT, Act
 from courierx_core.campaigns.model import Campaign

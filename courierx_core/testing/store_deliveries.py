@@ -13,7 +13,7 @@ from courierx_core.messages.model import Message
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.ledger import ItemMove, Ledger, Outcome
 from courierx_core.ports.store import SnapshotStep, Store, UnitOfWork
-from courierx_core.suppression import PLATFORM_WIDE, Suppression
+from courierx_core.suppression.model import PLATFORM_WIDE, Suppression
 from courierx_core.testing.store_people import add_list, add_people
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import SEND_ITEM_MAX, WorkItem

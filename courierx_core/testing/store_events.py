@@ -18,7 +18,7 @@ from courierx_core.ports.driver import utcnow
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.ledger import ItemMove, Outcome
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.suppression import PLATFORM_WIDE, Suppression
+from courierx_core.suppression.model import PLATFORM_WIDE, Suppression
 from courierx_core.testing.store_deliveries import claim, finish
 from courierx_core.testing.store_samples import add_tenant, new_message
 

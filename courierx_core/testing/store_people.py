@@ -13,7 +13,7 @@ from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.errors import Conflict, InvalidInput, NotFound
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.suppression import PLATFORM_WIDE, Suppression
+from courierx_core.suppression.model import PLATFORM_WIDE, Suppression
 from courierx_core.testing.store_samples import add_tenant
 
 CAMPAIGN_STATES: tuple[CampaignStatus, ...] = get_args(CampaignStatus)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from courierx_core.access import ApiKey, new_secret
+from courierx_core.access.model import ApiKey, new_secret
 from courierx_core.audience.model import MailingList, Segment
 from courierx_core.audience.tree import OnList
 from courierx_core.campaigns.model import Campaign
@@ -15,9 +15,9 @@ from courierx_core.errors import Conflict, NotFound
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.platform import Installation
 from courierx_core.ports.store import Store
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.testing.store_people import add_people
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import WorkItem

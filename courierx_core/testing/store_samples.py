@@ -6,7 +6,7 @@ from typing import Any
 
 from courierx_core.messages.model import Content, Message
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 
 
 def add_tenant(store: Store[Any], name: str = "Acme", **fields: Any) -> int:

@@ -17,7 +17,7 @@ from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.suppression import PLATFORM_WIDE, Suppression
+from courierx_core.suppression.model import PLATFORM_WIDE, Suppression
 from courierx_core.testing.membership import Person, belongs
 from courierx_core.testing.store_people import add_list, add_people
 from courierx_core.testing.store_samples import add_tenant, new_message

@@ -11,7 +11,7 @@ from courierx_core.audience.model import Audience, MailingList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import CourierXError, NotFound, StoreError
 from courierx_core.ports.store import Store
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
 from courierx_core.testing.store_people import add_people
 from courierx_core.testing.store_samples import add_tenant, new_message

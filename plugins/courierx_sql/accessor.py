@@ -13,7 +13,7 @@ from sqlalchemy import select as sql_select
 from sqlalchemy import update as sql_update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from courierx_core.suppression import PLATFORM_WIDE
+from courierx_core.suppression.model import PLATFORM_WIDE
 from courierx_sql.sets import Sets
 
 Insert: TypeAlias = sqlite.Insert | postgresql.Insert

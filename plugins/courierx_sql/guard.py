@@ -20,7 +20,7 @@ from sqlalchemy.engine.interfaces import ExecutionContext
 from sqlalchemy.sql.compiler import SQLCompiler
 
 from courierx_core.errors import CourierXError
-from courierx_core.suppression import PLATFORM_WIDE
+from courierx_core.suppression.model import PLATFORM_WIDE
 from courierx_sql.scopes import Findings, read
 from courierx_sql.tables import OWNED
 

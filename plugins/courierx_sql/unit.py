@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection
 
 from courierx_core.ports import people, platform, store
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
 from courierx_sql.rows import installation, tenants

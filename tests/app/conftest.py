@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 from courierx_app.asgi import create_app
 from courierx_app.container import build, opened
 from courierx_app.settings import Configuration, read
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 
 Environ = dict[str, str]

@@ -10,7 +10,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from courierx_app.sending import HiredWorker
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 
 Client = TestClient[Litestar]

@@ -17,7 +17,7 @@ from courierx_app.api import bad_keys
 from courierx_app.api.bad_keys import BadKeys
 from courierx_app.client_address import client_address, networks, source
 from courierx_app.settings import Configuration, read
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 from courierx_core.errors import ConfigError
 from courierx_core.ports.limiter import Grant, Limiter, Rate

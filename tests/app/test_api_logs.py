@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from courierx_app.sending import HiredWorker
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 from courierx_core.feedback.service import receive
 from courierx_core.ports.driver import utcnow

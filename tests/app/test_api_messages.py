@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 from courierx_app.asgi import create_app
 from courierx_app.container import default_sender
 from courierx_app.settings import Configuration
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 from courierx_core.messages.limits import FILES_MAX_BYTES, RECIPIENTS_MAX
 

@@ -12,7 +12,7 @@ from litestar.testing import TestClient
 
 from courierx_app.api import bad_keys
 from courierx_app.api.scopes import check_scopes, needs
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput, PluginError
 from courierx_core.ports.limiter import Rate

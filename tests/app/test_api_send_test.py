@@ -14,7 +14,7 @@ from courierx_app.api import send_test as route
 from courierx_app.asgi import create_app
 from courierx_app.sending import HiredWorker
 from courierx_app.settings import Configuration
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 
 Client = TestClient[Litestar]

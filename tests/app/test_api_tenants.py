@@ -9,7 +9,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 
 Client = TestClient[Litestar]

@@ -16,7 +16,7 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.courier import Courier
 from courierx_core.ports.platform import Installation
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.work import NEEDS_ADOPTION
 from tests.app.test_cli import Cx, cx
 

@@ -9,7 +9,7 @@ from courierx_core.audience.model import NewSubscriber
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.courier import Courier
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 
 LOREM = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore "
 HTML = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from courierx_core.errors import InvalidInput
-from courierx_core.suppression import domain_of, listed_as
+from courierx_core.suppression.model import domain_of, listed_as
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from courierx_core.plugins import Hooks
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.worker import Worker
 from courierx_embedded.limiter import LocalLimiter
 from courierx_embedded.queue import EmbeddedQueue

@@ -14,7 +14,7 @@ from courierx_core.errors import Conflict, InvalidInput
 from courierx_core.plugins import Hooks, hookimpl
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.transport import Accepted, Envelope, Receipt, Refused, Session, Uncertain
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_core.testing.script import Rule
 from courierx_core.testing.smtp import SmtpServer
 from courierx_mock.transport import MockTransport

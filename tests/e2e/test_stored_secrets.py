@@ -8,7 +8,8 @@ import pytest
 
 from courierx_core.errors import ConfigError
 from courierx_core.ports.store import Store
-from courierx_core.secrets import SecretBox, renew_secrets
+from courierx_core.renewal import renew_secrets
+from courierx_core.secrets import SecretBox
 from courierx_core.testing.store_samples import add_tenant
 from courierx_sql.clock import now
 from courierx_sql.tables import feedback_endpoints, transports

@@ -17,9 +17,10 @@ from courierx_core.delivery.model import OPEN, Delivery
 from courierx_core.errors import Conflict
 from courierx_core.mail.address import Address, split_address
 from courierx_core.messages import transactional
-from courierx_core.messages.transactional import NewMessage, Sent
+from courierx_core.messages.new import NewMessage
+from courierx_core.messages.transactional import Sent
 from courierx_core.ports.transport import Attachment
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_core.testing.smtp import SmtpServer
 from courierx_core.testing.smtpd import ServerOptions
 from tests.e2e.conftest import WAIT_SECONDS, Platform

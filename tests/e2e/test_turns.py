@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from courierx_core.mail.address import Address
-from courierx_core.messages.transactional import NewMessage, send
+from courierx_core.messages.new import NewMessage
+from courierx_core.messages.transactional import send
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.transport import Envelope
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_mock.transport import MockTransport
 from tests.e2e.conftest import Platform
 

@@ -19,7 +19,7 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
 from courierx_core.courier import Courier
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.testing.smtp import SmtpServer
 from tests.faults.process import Process
 

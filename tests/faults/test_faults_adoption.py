@@ -10,7 +10,8 @@ import pytest
 from courierx_core.campaigns import service as campaigns
 from courierx_core.errors import Conflict
 from courierx_core.mail.address import Address
-from courierx_core.messages.transactional import NewMessage, send
+from courierx_core.messages.new import NewMessage
+from courierx_core.messages.transactional import send
 from courierx_core.ports.driver import utcnow
 from courierx_core.work import NEEDS_ADOPTION
 from tests.faults.api import serving

@@ -9,7 +9,7 @@ import pytest
 
 from courierx_core.campaigns import service as campaigns
 from courierx_core.errors import Conflict
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
 from courierx_core.testing.smtpd import ServerOptions
 from tests.faults.conftest import PACED, Sites

@@ -22,7 +22,7 @@ from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, Retry
 from courierx_core.ports.store import Store
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_core.testing.store_people import add_people
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import WorkItem

@@ -18,7 +18,8 @@ from courierx_app.api.paging import ID_MAX
 from courierx_app.api.request_id import request_id
 from courierx_app.api.scopes import is_public, scope_of
 from courierx_app.client_address import Network, client_address, source
-from courierx_core.access import ApiKey, allows, authenticate, scopes_of
+from courierx_core.access.model import ApiKey, allows, scopes_of
+from courierx_core.access.service import authenticate
 from courierx_core.audit import ACT, Act
 from courierx_core.courier import Courier
 from courierx_core.errors import Forbidden, InvalidInput, NotFound, TooManyRequests

@@ -24,7 +24,6 @@ from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import once
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
-from courierx_core import tenants
 from courierx_core.campaigns import service
 from courierx_core.campaigns.model import (
     TRANSITIONS,
@@ -37,6 +36,7 @@ from courierx_core.campaigns.progress import Progress, progress
 from courierx_core.campaigns.reach import Reach, reach
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
+from courierx_core.tenants import service as tenants
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,8 @@ from courierx_app.api.body import Body
 from courierx_app.api.caller import Caller
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.scopes import ANY_KEY, needs
-from courierx_core import access
+from courierx_core.access import service as access
+from courierx_core.access.model import scopes_of, shown
 from courierx_core.errors import Forbidden
 from courierx_core.scopes import SCOPES, allowed
 
@@ -50,7 +51,7 @@ class KeyController(Controller):
             expires_at=data.expires_at,
             now=courier.runtime.now(),
         )
-        return {**access.shown(key), "key": text}
+        return {**shown(key), "key": text}
 
     @get("/", opt=needs("keys:read"), sync_to_thread=True)
     def list_(
@@ -58,7 +59,7 @@ class KeyController(Controller):
     ) -> list[dict[str, Any]]:
         """List keys without their secrets, newest first; a platform key lists the platform's own."""
         wanted = tenant_id if caller.tenant_id is None else caller.tenant(tenant_id)
-        return [access.shown(key) for key in access.list_keys(courier.store, wanted)]
+        return [shown(key) for key in access.list_keys(courier.store, wanted)]
 
     @post("/{key_id:int}/rotate", opt=needs("keys:write"), sync_to_thread=True)
     def rotate(
@@ -70,7 +71,7 @@ class KeyController(Controller):
     ) -> dict[str, Any]:
         """Make a key that may do the same; the old one ends after `overlap_seconds`, a day by default."""
         old = access.find_key(courier.store, key_id, caller.tenant_id)
-        _require_all(caller, access.scopes_of(old))
+        _require_all(caller, scopes_of(old))
         key, text = access.rotate_key(
             courier.store,
             key_id,
@@ -78,7 +79,7 @@ class KeyController(Controller):
             overlap_seconds=overlap_seconds,
             now=courier.runtime.now(),
         )
-        return {**access.shown(key), "key": text}
+        return {**shown(key), "key": text}
 
     @delete("/{key_id:int}", opt=needs("keys:write"), sync_to_thread=True)
     def revoke(self, courier: TheCourier, caller: TheCaller, key_id: FromPath[int]) -> None:
@@ -89,7 +90,7 @@ class KeyController(Controller):
 @get("/me", opt=ANY_KEY, sync_to_thread=False, tags=["Keys"])
 def me(caller: TheCaller) -> dict[str, Any]:
     """Say whose key this is and what it may do."""
-    key = access.shown(caller.key) if caller.key else None
+    key = shown(caller.key) if caller.key else None
     return {
         "tenant_id": caller.tenant_id,
         "platform": caller.tenant_id is None,

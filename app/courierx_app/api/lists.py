@@ -16,10 +16,10 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_app.api.subscribers import SubscriberAnswer
 from courierx_app.api.subscribers import shown as shown_person
-from courierx_core import tenants
 from courierx_core.audience import lists
 from courierx_core.audience.model import MailingList
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.tenants import service as tenants
 
 
 class NewList(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,8 @@ from courierx_core.delivery.model import Delivery, DeliveryState
 from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.mail.address import Address
 from courierx_core.messages.model import Message, MessageSummary
-from courierx_core.messages.transactional import MessageStatus, NewMessage, Sent, status_of
+from courierx_core.messages.new import NewMessage
+from courierx_core.messages.transactional import MessageStatus, Sent, status_of
 from courierx_core.ports.transport import Attachment, Stream
 
 

@@ -26,12 +26,12 @@ from courierx_app.api.message_bodies import (
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.problems import fields_of
 from courierx_app.api.scopes import needs
-from courierx_core import tenants
 from courierx_core.courier import Courier
 from courierx_core.errors import FieldProblem, InvalidInput, RenderError
 from courierx_core.messages import transactional
 from courierx_core.messages.transactional import Prepared
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.tenants import service as tenants
 
 BATCH_MAX = 500
 BODY_MAX_BYTES = 48 << 20

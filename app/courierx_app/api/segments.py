@@ -14,9 +14,9 @@ from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
-from courierx_core import tenants
 from courierx_core.audience import segments
 from courierx_core.audience.model import Segment
+from courierx_core.tenants import service as tenants
 
 Definition: TypeAlias = Annotated[
     dict[str, Any],

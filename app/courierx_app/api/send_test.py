@@ -15,13 +15,13 @@ from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.scopes import needs
 from courierx_app.api.throttle import limited
-from courierx_core import tenants
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import OPEN, Delivery, DeliveryState
 from courierx_core.errors import FieldProblem, InvalidInput, RenderError
 from courierx_core.messages import transactional
-from courierx_core.messages.transactional import NewMessage
+from courierx_core.messages.new import NewMessage
 from courierx_core.templates.service import parts_of
+from courierx_core.tenants import service as tenants
 
 WAIT_SECONDS = 30.0
 """How long the answer waits for the far side's; the message goes out after that too."""

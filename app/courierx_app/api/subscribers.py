@@ -21,11 +21,11 @@ from courierx_app.api.body import Body, MalformedBody, read_body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page, searchable
 from courierx_app.api.scopes import needs
-from courierx_core import tenants
 from courierx_core.audience.model import Subscriber, SubscriberStatus
 from courierx_core.audience.service import ImportReport, add_subscriber, checked, import_csv
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict, InvalidInput, NotFound
+from courierx_core.tenants import service as tenants
 
 IMPORT_MAX_BYTES = 1 << 30
 _IN_MEMORY = 1 << 20

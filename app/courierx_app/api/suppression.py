@@ -15,8 +15,9 @@ from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
-from courierx_core import tenants
-from courierx_core.suppression import Cause, Suppression, listed_as, suppress
+from courierx_core.suppression.model import Cause, Suppression, listed_as
+from courierx_core.suppression.service import suppress
+from courierx_core.tenants import service as tenants
 
 
 class NewSuppression(msgspec.Struct, frozen=True, kw_only=True):

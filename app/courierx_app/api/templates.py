@@ -15,10 +15,10 @@ from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import once
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
-from courierx_core import tenants
 from courierx_core.templates import keeping
 from courierx_core.templates.keeping import TemplatePreview
 from courierx_core.templates.model import Template
+from courierx_core.tenants import service as tenants
 
 
 class NewTemplate(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,9 +13,9 @@ from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
-from courierx_core import tenants
 from courierx_core.scopes import PLATFORM
-from courierx_core.tenants import Tenant
+from courierx_core.tenants import service as tenants
+from courierx_core.tenants.model import Tenant
 
 
 class NewTenant(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,9 +8,10 @@ import click
 
 from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, table
-from courierx_core import access
+from courierx_core.access import service as access
+from courierx_core.access.model import ApiKey, shown
+from courierx_core.renewal import renew_secrets
 from courierx_core.scopes import SCOPES
-from courierx_core.secrets import renew_secrets
 
 
 @click.group()
@@ -72,9 +73,9 @@ def rotate_secret(as_json: bool) -> None:
         click.echo(f"{renewed:,} stored secrets are encrypted under the newest key.")
 
 
-def _say(key: access.ApiKey, text: str, as_json: bool) -> None:
+def _say(key: ApiKey, text: str, as_json: bool) -> None:
     if as_json:
-        emit({**access.shown(key), "key": text})
+        emit({**shown(key), "key": text})
     else:
         click.echo(text)
 
@@ -87,7 +88,7 @@ def list_(tenant: str | None, as_json: bool) -> None:
     with courier() as made:
         found = access.list_keys(made.store, tenant_named(made, tenant).id if tenant else None)
     if as_json:
-        emit([access.shown(key) for key in found])
+        emit([shown(key) for key in found])
         return
     rows = [
         (

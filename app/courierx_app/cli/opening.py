@@ -13,7 +13,7 @@ from courierx_core.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from courierx_app.settings import Configuration
     from courierx_core.courier import Courier
-    from courierx_core.tenants import Tenant
+    from courierx_core.tenants.model import Tenant
 
 
 def configuration() -> Configuration:

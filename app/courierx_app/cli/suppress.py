@@ -8,8 +8,9 @@ import click
 
 from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, tenant_option
-from courierx_core import suppression
 from courierx_core.courier import Courier
+from courierx_core.suppression import service as suppression
+from courierx_core.suppression.model import PLATFORM_WIDE
 
 everyone_option = click.option("--everyone", is_flag=True, help="For all tenants of this installation.")
 
@@ -18,7 +19,7 @@ def owner(made: Courier, tenant: str | None, everyone: bool) -> int:
     """Return whose list is meant: a tenant's, or the platform's."""
     if everyone and tenant:
         raise click.UsageError("--tenant and --everyone are two lists; choose one")
-    return suppression.PLATFORM_WIDE if everyone else tenant_named(made, tenant).id
+    return PLATFORM_WIDE if everyone else tenant_named(made, tenant).id
 
 
 @click.group()

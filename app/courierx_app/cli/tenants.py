@@ -6,7 +6,7 @@ import click
 
 from courierx_app.cli.opening import courier
 from courierx_app.cli.output import emit, json_option, table
-from courierx_core.tenants import create
+from courierx_core.tenants.service import create
 
 
 @click.group()

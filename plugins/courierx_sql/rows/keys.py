@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Update, func, or_, select, update
 
-from courierx_core.access import ApiKey
+from courierx_core.access.model import ApiKey
 from courierx_core.errors import Conflict, NotFound
 from courierx_sql.accessor import Accessor, insert_into
 from courierx_sql.clock import now

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, func, or_
 
 from courierx_core.ports.transport import Stream
-from courierx_core.suppression import PLATFORM_WIDE, domain_of
+from courierx_core.suppression.model import PLATFORM_WIDE, domain_of
 from courierx_sql.accessor import Accessor
 from courierx_sql.clock import now
 from courierx_sql.tables import subscribers, suppressions

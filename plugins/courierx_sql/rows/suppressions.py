@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement
 
 from courierx_core.errors import Conflict
-from courierx_core.suppression import Suppression
+from courierx_core.suppression.model import Suppression
 from courierx_sql.clock import now
 from courierx_sql.rows.slice import Slice
 from courierx_sql.tables import suppressions

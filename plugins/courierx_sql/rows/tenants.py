@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from courierx_core.errors import Conflict, NotFound
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
 from courierx_sql.columns import metadata

@@ -10,12 +10,12 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from sqlalchemy import select
 
-from courierx_core import access
+from courierx_core.access import service as access
 from courierx_core.courier import Courier
 from courierx_core.feedback.model import Event
 from courierx_core.messages.model import Content
 from courierx_core.templates.model import Template
-from courierx_core.tenants import Tenant
+from courierx_core.tenants.model import Tenant
 from courierx_core.testing.store_samples import new_message
 from courierx_sql.tables import OWNED, metadata
 from tests.app.tenants.document import RAW, Operation, operations, query_of, sample

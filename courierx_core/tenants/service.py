@@ -1,31 +1,14 @@
-"""Tenants: who owns everything else."""
+"""Use cases of tenants."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from courierx_core.checking import Checks
-
-if TYPE_CHECKING:
-    from courierx_core.ports.store import Store, UnitOfWork
-
-NAME_MAX = 200
-
-
-class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer of this install. `weight` (1-100) is its share when tenants take turns."""
-
-    id: int = 0
-    name: str
-    contact_email: str
-    ses_verified: bool = False
-    default_from: str = ""
-    weight: int = 1
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+from courierx_core.ports.store import Store, UnitOfWork
+from courierx_core.tenants.model import NAME_MAX, Tenant
 
 
 def create(store: Store[Any], *, name: str, contact_email: str, default_from: str = "") -> Tenant:

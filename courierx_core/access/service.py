@@ -1,81 +1,27 @@
-"""Keys: `cx_<id>_<secret>`, stored as SHA-256, shown once (SECURITY: S13)."""
+"""Use cases of keys: make, rotate, list, revoke, and know one again."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import msgspec
-
-from courierx_core import tenants
+from courierx_core.access.model import ApiKey, key_matches, key_text, new_secret, parse_key
 from courierx_core.checking import Checks
 from courierx_core.errors import Conflict, InvalidInput, NotFound
 from courierx_core.ports.driver import utcnow
-from courierx_core.scopes import PLATFORM, SCOPES, allowed
-
-if TYPE_CHECKING:
-    from courierx_core.ports.platform import Keys
-    from courierx_core.ports.store import Store
+from courierx_core.ports.platform import Keys
+from courierx_core.ports.store import Store
+from courierx_core.scopes import PLATFORM, SCOPES
+from courierx_core.tenants import service as tenants
 
 OVERLAP_SECONDS = 24 * 3600
 """How long a rotated key goes on working, unless told otherwise."""
+
 OVERLAP_MAX = 30 * 24 * 3600
 
 _TOUCH_EVERY = timedelta(minutes=1)
-
-
-class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key without a tenant is a platform key; one without scopes may do all that its kind can.
-    `digest` is SHA-256 of the secret part."""
-
-    id: int = 0
-    tenant_id: int | None = None
-    name: str = ""
-    scopes: tuple[str, ...] = ()
-    digest: bytes = b""
-    created_at: datetime | None = None
-    expires_at: datetime | None = None
-    last_used_at: datetime | None = None
-    revoked_at: datetime | None = None
-
-
-def new_secret() -> tuple[str, bytes]:
-    """Return a fresh secret (43 URL-safe characters, 256 bits) and its digest."""
-    secret = secrets.token_urlsafe(32)
-    return secret, hashlib.sha256(secret.encode()).digest()
-
-
-def key_text(key_id: int, secret: str) -> str:
-    return f"cx_{key_id}_{secret}"
-
-
-def parse_key(text: str) -> tuple[int, str] | None:
-    """Split `cx_<id>_<secret>`; None when it is not of that form."""
-    prefix, _, rest = text.partition("_")
-    number, _, secret = rest.partition("_")
-    if prefix != "cx" or not secret or not number.isascii() or not number.isdigit() or len(number) > 18:
-        return None
-    return int(number), secret
-
-
-def key_matches(key: ApiKey, secret: str, now: datetime) -> bool:
-    """Check the secret in constant time, and that the key is neither revoked nor expired at `now`."""
-    same = hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), key.digest)
-    return same and key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
-
-
-def allows(key: ApiKey, scope: str) -> bool:
-    return scope in scopes_of(key)
-
-
-def scopes_of(key: ApiKey) -> frozenset[str]:
-    """Return everything the key may do."""
-    return allowed(key.scopes, platform=key.tenant_id is None)
 
 
 def create_key(
@@ -207,8 +153,3 @@ def authenticate(store: Store[Any], text: str, now: datetime) -> ApiKey | None:
         if key.last_used_at is None or now - key.last_used_at > _TOUCH_EVERY:
             unit.keys.touch(key_id)
     return key
-
-
-def shown(key: ApiKey) -> dict[str, object]:
-    """Return what may be shown of a key: everything but its digest."""
-    return {name: value for name, value in msgspec.structs.asdict(key).items() if name != "digest"}
