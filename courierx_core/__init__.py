@@ -1,7 +1,8 @@
 """CourierX's framework: the names a plugin author needs."""
 
 from courierx_core.errors import CourierXError, Forbidden, InvalidInput
-from courierx_core.plugins import API, hookimpl
+from courierx_core.hooks import hookimpl
+from courierx_core.plugins import API
 from courierx_core.ports.driver import Config, Driver, Problem, Runtime, Secret
 from courierx_core.ports.feedback import (
     BounceClass,

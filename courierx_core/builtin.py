@@ -10,7 +10,7 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Literal
 
-from courierx_core.plugins import hookimpl
+from courierx_core.hooks import hookimpl
 
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",

@@ -18,8 +18,8 @@ from courierx_core.ports.transport import Transport
 from courierx_core.secrets import SecretBox
 
 if TYPE_CHECKING:
+    from courierx_core.hooks import Hooks
     from courierx_core.mail.token import TokenKeys
-    from courierx_core.plugins import Hooks
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
@@ -63,6 +63,11 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
         if self.runtime.secrets is None:
             raise ConfigError("This process has no COURIERX_SECRET_KEY, so it can keep no secret.")
         return self.runtime.secrets
+
+    def startup(self) -> None:
+        """Tell every hook plugin that the process is assembled. Raises HookFailed: it must not start."""
+        for call in self.hooks.calls("courierx_startup"):
+            call.guarded(courier=self)
 
     def close(self) -> None:
         """Close every driver; safe to call twice."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from courierx_core.plugins import hookspec
+from courierx_core.hooks import hookspec
 
 if TYPE_CHECKING:
     from courierx_core.courier import Courier

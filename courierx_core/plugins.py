@@ -7,18 +7,19 @@ installed plugin of the group `courierx.hooks`.
 from __future__ import annotations
 
 import inspect
-import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from importlib.metadata import EntryPoint
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar, cast
+from typing import Any, Generic, Literal, TypeAlias, TypeVar, cast
 
 import msgspec
 import pluggy
 
+from courierx_core import hookspecs
 from courierx_core.entry_points import entry_points, origin, why_broken
 from courierx_core.errors import PluginError
+from courierx_core.hooks import Hooks
 from courierx_core.ports.driver import Driver
 from courierx_core.ports.feedback import FeedbackSource
 from courierx_core.ports.limiter import Limiter
@@ -27,33 +28,13 @@ from courierx_core.ports.resolver import Resolver
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
 
-if TYPE_CHECKING:
-    from courierx_core.courier import Courier
-    from courierx_core.messages.model import Message, Recipient
-    from courierx_core.ports.ledger import Outcome
-    from courierx_core.templates.model import Template
-
 API = 1
 """The version of the ports and hooks. A driver class, hook class or hook module may state the one it was
 written for as `courierx_api`; another number than this is refused."""
 
 HOOKS = "courierx.hooks"
 
-hookspec = pluggy.HookspecMarker("courierx")
-hookimpl = pluggy.HookimplMarker("courierx")
-
 D = TypeVar("D", bound=Driver[Any])
-log = logging.getLogger(__name__)
-
-
-class HookFailed(PluginError):
-    """A guard raised: what it guards must not go on."""
-
-    code = "hook_failed"
-
-    def __init__(self, plugin: str, hook: str, why: str) -> None:
-        super().__init__(f"Plugin {plugin} failed in {hook}: {why}")
-        self.plugin, self.hook = plugin, hook
 
 
 class Slot(Generic[D]):
@@ -122,128 +103,23 @@ def _require_api(plugin: object, who: str) -> None:
         raise PluginError(f"{who} was written for plugin API {written_for}; this CourierX has API {API}.")
 
 
-class _Call(msgspec.Struct, frozen=True):
-    """One implementation of a hook, in its place in the order."""
+def register(plugins: Sequence[tuple[str, object]] = (), *, specs: Iterable[ModuleType] = ()) -> Hooks:
+    """Register (name, module or object) in the order they are to be asked; `tryfirst` and `trylast` are
+    respected. `specs` are modules with hook specifications beside the core's own.
 
-    plugin: str
-    hook: str
-    function: Callable[..., Any]
-    argnames: tuple[str, ...]
-
-    def __call__(self, **given: object) -> Any:
-        return self.function(*[given[name] for name in self.argnames])
-
-    def guarded(self, **given: object) -> Any:
-        try:
-            return self(**given)
-        except Exception as problem:
-            raise HookFailed(self.plugin, self.hook, f"{type(problem).__name__}: {problem}") from problem
-
-
-class Hooks:
-    """The typed face of the plugin manager: one method per hook, which holds that hook's rule.
-
-    `plugins` are (name, module or object) in the order they are to be asked; `tryfirst` and `trylast` are
-    respected. `specs` are modules with hook specifications beside the core's own. Raises PluginError
-    for an implementation that fits no specification.
+    Raises PluginError for an implementation that fits no specification.
     """
-
-    def __init__(
-        self, plugins: Sequence[tuple[str, object]] = (), *, specs: Iterable[ModuleType] = ()
-    ) -> None:
-        from courierx_core import hookspecs
-
-        self._manager = pluggy.PluginManager("courierx")
-        for spec in (hookspecs, *specs):
-            self._manager.add_hookspecs(spec)
-        # pluggy asks the last registered first.
-        for name, plugin in reversed(plugins):
-            try:
-                self._manager.register(plugin, name)
-                self._manager.check_pending()
-            except (pluggy.PluginValidationError, ValueError) as problem:
-                raise PluginError(f"The plugin {name!r} does not fit: {problem}") from problem
-        self._quarantined: set[str] = set()
-        self._filters: dict[str, Callable[..., object]] | None = None
-        self._block = self.calls("courierx_block")
-        self._after_send = self.calls("courierx_after_send")
-
-    def calls(self, hook: str) -> tuple[_Call, ...]:
-        """Return a hook's implementations in the order they are asked."""
-        caller = getattr(self._manager.hook, hook)
-        found = []
-        for each in reversed(caller.get_hookimpls()):
-            if each.wrapper or each.hookwrapper:
-                raise PluginError(f"The plugin {each.plugin_name!r} wraps {hook}; CourierX asks one by one.")
-            found.append(_Call(each.plugin_name, hook, each.function, tuple(each.argnames)))
-        return tuple(found)
-
-    def order(self) -> dict[str, list[str]]:
-        """Return hook -> names of the plugins that implement it, in the order they are asked."""
-        names = sorted(name for name in vars(self._manager.hook) if name.startswith("courierx_"))
-        asked = {name: [call.plugin for call in self.calls(name)] for name in names}
-        return {name: plugins for name, plugins in asked.items() if plugins}
-
-    def startup(self, courier: Courier) -> None:
-        """Tell every plugin that the process is assembled. Raises HookFailed: the process must not start."""
-        for call in self.calls("courierx_startup"):
-            call.guarded(courier=courier)
-
-    def template_filters(self) -> dict[str, Callable[..., object]]:
-        """Collect the template filters. Raises PluginError where two plugins offer one name."""
-        if self._filters is None:
-            self._filters = self._collect_filters()
-        return dict(self._filters)
-
-    def _collect_filters(self) -> dict[str, Callable[..., object]]:
-        filters: dict[str, Callable[..., object]] = {}
-        owner: dict[str, str] = {}
-        for call in self.calls("courierx_template_filters"):
-            for name, function in call.guarded().items():
-                if name in filters:
-                    raise PluginError(
-                        f"The template filter {name!r} is offered by {owner[name]} and by {call.plugin}; "
-                        "disable one with COURIERX_DISABLE_PLUGINS."
-                    )
-                filters[name], owner[name] = function, call.plugin
-        return filters
-
-    def transform_template(self, template: Template) -> Template:
-        """Pass a template through every plugin in order. Raises HookFailed."""
-        for call in self.calls("courierx_transform_template"):
-            changed: Template | None = call.guarded(template=template)
-            template = template if changed is None else changed
-        return template
-
-    @property
-    def has_block(self) -> bool:
-        return bool(self._block)
-
-    def block(self, message: Message, recipients: Sequence[Recipient]) -> dict[int, str]:
-        """Ask every guard; return delivery id -> the first reason given. Raises HookFailed."""
-        blocked: dict[int, str] = {}
-        for call in self._block:
-            answer = call.guarded(message=message, recipients=recipients)
-            if not isinstance(answer, Mapping):
-                raise HookFailed(call.plugin, call.hook, f"it answered {answer!r}, not a mapping")
-            for number, reason in answer.items():
-                blocked.setdefault(number, reason)
-        return blocked
-
-    @property
-    def has_after_send(self) -> bool:
-        return any(call.plugin not in self._quarantined for call in self._after_send)
-
-    def after_send(self, results: Sequence[Outcome]) -> None:
-        """Tell every observer; one that raises is logged and not asked again by this process."""
-        for call in self._after_send:
-            if call.plugin in self._quarantined:
-                continue
-            try:
-                call(results=results)
-            except Exception:
-                self._quarantined.add(call.plugin)
-                log.exception("Plugin %s failed in %s and is not asked again.", call.plugin, call.hook)
+    manager = pluggy.PluginManager("courierx")
+    for spec in (hookspecs, *specs):
+        manager.add_hookspecs(spec)
+    # pluggy asks the last registered first.
+    for name, plugin in reversed(plugins):
+        try:
+            manager.register(plugin, name)
+            manager.check_pending()
+        except (pluggy.PluginValidationError, ValueError) as problem:
+            raise PluginError(f"The plugin {name!r} does not fit: {problem}") from problem
+    return Hooks(manager)
 
 
 def load_hooks(*, disabled: Collection[str] = (), specs: Iterable[ModuleType] = ()) -> Hooks:
@@ -259,7 +135,7 @@ def load_hooks(*, disabled: Collection[str] = (), specs: Iterable[ModuleType] = 
             f"installed: {', '.join(point.name for point in points) or 'none'}."
         )
     plugins = [(point.name, _load_hook(point)) for point in points if point.name not in disabled]
-    return Hooks(plugins, specs=specs)
+    return register(plugins, specs=specs)
 
 
 def _hook_points() -> list[EntryPoint]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from courierx_core.plugins import hookimpl
+from courierx_core.hooks import hookimpl
 
 if TYPE_CHECKING:
     from litestar.types import ControllerRouterHandler

@@ -14,18 +14,9 @@ from courierx_app.settings import Configuration, Settings, store_of
 from courierx_core.config import env_names, load
 from courierx_core.courier import Courier, Policy
 from courierx_core.errors import ConfigError, CourierXError
+from courierx_core.hooks import Hooks
 from courierx_core.mail.token import TokenKeys
-from courierx_core.plugins import (
-    FEEDBACK,
-    LIMITERS,
-    QUEUES,
-    RESOLVERS,
-    STORES,
-    TRANSPORTS,
-    Hooks,
-    Slot,
-    load_hooks,
-)
+from courierx_core.plugins import FEEDBACK, LIMITERS, QUEUES, RESOLVERS, STORES, TRANSPORTS, Slot, load_hooks
 from courierx_core.ports.driver import Config, Driver, Runtime
 from courierx_core.secrets import SecretBox
 
@@ -77,7 +68,7 @@ def build(configuration: Configuration) -> Courier:
         policy=policy_of(configuration),
     )
     try:
-        hooks.startup(courier)
+        courier.startup()
     except CourierXError:
         courier.close()
         raise

@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from courierx_core.plugins import hookspec
+from courierx_core.hooks import hookspec
 
 if TYPE_CHECKING:
     import click

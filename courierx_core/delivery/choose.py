@@ -11,8 +11,8 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.judge import Attempt, Verdict
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.model import DeliveryState
+from courierx_core.hooks import HookFailed
 from courierx_core.messages.model import Recipient
-from courierx_core.plugins import HookFailed
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.limiter import Rate
 from courierx_core.ports.transport import Envelope, Stream

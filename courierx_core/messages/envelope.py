@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from courierx_core.mail.wire import on_the_wire
-from courierx_core.messages.model import Recipient
+from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.transport import Envelope, Fields, Stream
 
-if TYPE_CHECKING:
-    from courierx_core.messages.compile import Compiled
+
+class Rendering(Protocol):
+    """What an envelope asks of the compiled message that it came from."""
+
+    @property
+    def message(self) -> Message: ...
+
+    def fill(
+        self, recipient: Recipient, extra: Mapping[str, object], tokens: Sequence[bytes]
+    ) -> tuple[bytes, bool]: ...
+
+    def fields(self, recipient: Recipient, extra: Mapping[str, object]) -> Fields: ...
 
 
 class Outgoing(Envelope):
@@ -23,7 +33,7 @@ class Outgoing(Envelope):
 
     def __init__(
         self,
-        compiled: Compiled,
+        compiled: Rendering,
         recipient: Recipient,
         extra: Mapping[str, object],
         tokens: Sequence[bytes],

@@ -9,8 +9,8 @@ import msgspec
 
 from courierx_core.config import load
 from courierx_core.courier import Courier
+from courierx_core.hooks import hookimpl
 from courierx_core.messages.model import Message, Recipient
-from courierx_core.plugins import hookimpl
 
 REASON = "not in COURIERX_ALLOWED_RECIPIENTS"
 

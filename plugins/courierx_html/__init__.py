@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from courierx_core.plugins import hookimpl
+from courierx_core.hooks import hookimpl
 from courierx_core.templates.model import Template
 from courierx_html.html import html_of
 from courierx_html.text import text_of

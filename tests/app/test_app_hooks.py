@@ -18,7 +18,8 @@ from courierx_app.asgi import create_app
 from courierx_app.cli.lazy import LazyGroup
 from courierx_app.settings import Configuration
 from courierx_core.courier import Courier
-from courierx_core.plugins import Hooks, hookimpl
+from courierx_core.hooks import Hooks, hookimpl
+from courierx_core.plugins import register
 
 
 @get("/pigeons", opt=ANY_KEY, sync_to_thread=False)
@@ -46,7 +47,7 @@ class Plugin:
 
 @pytest.fixture
 def hooks() -> Hooks:
-    return Hooks([("pigeon", Plugin())], specs=[hookspecs])
+    return register([("pigeon", Plugin())], specs=[hookspecs])
 
 
 def test_a_plugins_route_needs_a_key_unless_it_says_otherwise(

@@ -14,17 +14,9 @@ import pytest
 
 from courierx_core import hookimpl
 from courierx_core.errors import PluginError
+from courierx_core.hooks import HookFailed
 from courierx_core.messages.model import Content, Message, Recipient
-from courierx_core.plugins import (
-    LIMITERS,
-    QUEUES,
-    SLOTS,
-    TRANSPORTS,
-    HookFailed,
-    Hooks,
-    installed,
-    load_hooks,
-)
+from courierx_core.plugins import LIMITERS, QUEUES, SLOTS, TRANSPORTS, installed, load_hooks, register
 from courierx_core.ports.ledger import Outcome
 from courierx_core.ports.limiter import Limiter
 from courierx_core.templates.model import Template
@@ -191,7 +183,7 @@ def blocker(reason: str, *ids: int) -> Any:
 
 
 def test_guards_are_asked_in_order_and_the_first_reason_stands() -> None:
-    hooks = Hooks([("one", blocker("first", 1, 2)), ("two", blocker("second", 2, 3))])
+    hooks = register([("one", blocker("first", 1, 2)), ("two", blocker("second", 2, 3))])
     assert hooks.has_block
     assert hooks.block(message(), people(1, 2, 3, 4)) == {1: "first", 2: "first", 3: "second"}
 
@@ -202,7 +194,7 @@ def test_a_guard_that_raises_fails_closed_and_is_named() -> None:
         def courierx_block(self) -> Mapping[int, str]:
             raise TimeoutError("no answer")
 
-    hooks = Hooks([("one", blocker("first", 1)), ("broken", Broken())])
+    hooks = register([("one", blocker("first", 1)), ("broken", Broken())])
     with pytest.raises(
         HookFailed, match=r"Plugin broken failed in courierx_block: TimeoutError: no answer"
     ) as e:
@@ -217,7 +209,7 @@ def test_a_guard_that_answers_nonsense_fails_closed() -> None:
             return None
 
     with pytest.raises(HookFailed, match=r"answered None"):
-        Hooks([("nonsense", Nonsense())]).block(message(), people(1))
+        register([("nonsense", Nonsense())]).block(message(), people(1))
 
 
 def test_an_observer_that_raises_is_quarantined_and_the_others_go_on(
@@ -235,7 +227,7 @@ def test_an_observer_that_raises_is_quarantined_and_the_others_go_on(
             if self.fails:
                 raise OSError("disk full")
 
-    hooks = Hooks([("bad", Observer("bad", fails=True)), ("good", Observer("good"))])
+    hooks = register([("bad", Observer("bad", fails=True)), ("good", Observer("good"))])
     with caplog.at_level(logging.ERROR):
         hooks.after_send([outcome(1)])
         hooks.after_send([outcome(2), outcome(3)])
@@ -254,7 +246,7 @@ def test_when_the_only_observer_is_quarantined_nobody_is_left() -> None:
         def courierx_after_send(self) -> None:
             raise OSError("disk full")
 
-    hooks = Hooks([("bad", Observer())])
+    hooks = register([("bad", Observer())])
     hooks.after_send([outcome(1)])
     assert not hooks.has_after_send
 
@@ -268,7 +260,7 @@ def test_templates_pass_through_every_plugin_in_order() -> None:
 
         return Appender()
 
-    hooks = Hooks([("a", appender("1")), ("b", appender("")), ("c", appender("2"))])
+    hooks = register([("a", appender("1")), ("b", appender("")), ("c", appender("2"))])
     changed = hooks.transform_template(Template(tenant_id=1, name="t", subject="s", text="0"))
     assert changed.text == "012"
 
@@ -284,7 +276,7 @@ def test_tryfirst_and_trylast_are_respected() -> None:
         def courierx_block(self) -> Mapping[int, str]:
             return {}
 
-    hooks = Hooks([("last", Last()), ("a", blocker("")), ("b", blocker("")), ("first", First())])
+    hooks = register([("last", Last()), ("a", blocker("")), ("b", blocker("")), ("first", First())])
     assert hooks.order() == {"courierx_block": ["first", "a", "b", "last"]}
 
 
@@ -294,10 +286,10 @@ def test_two_plugins_with_one_filter_name_are_refused() -> None:
         def courierx_template_filters(self) -> Mapping[str, Callable[..., object]]:
             return {"shout": str.upper}
 
-    hooks = Hooks([("one", Filters()), ("two", Filters())])
+    hooks = register([("one", Filters()), ("two", Filters())])
     with pytest.raises(PluginError, match=r"'shout' is offered by one and by two"):
         hooks.template_filters()
-    assert Hooks([("one", Filters())]).template_filters() == {"shout": str.upper}
+    assert register([("one", Filters())]).template_filters() == {"shout": str.upper}
 
 
 def test_a_misspelt_hook_is_refused() -> None:
@@ -306,7 +298,7 @@ def test_a_misspelt_hook_is_refused() -> None:
         def courierx_blok(self) -> None: ...
 
     with pytest.raises(PluginError, match=r"'typo' does not fit: unknown hook 'courierx_blok'"):
-        Hooks([("typo", Misspelt())])
+        register([("typo", Misspelt())])
 
 
 def test_an_argument_that_the_hook_does_not_have_is_refused() -> None:
@@ -315,11 +307,11 @@ def test_an_argument_that_the_hook_does_not_have_is_refused() -> None:
         def courierx_block(self, letters: object) -> None: ...
 
     with pytest.raises(PluginError, match=r"letters"):
-        Hooks([("wrong", Wrong())])
+        register([("wrong", Wrong())])
 
 
 def test_a_hook_nobody_implements_costs_nothing() -> None:
-    hooks = Hooks()
+    hooks = register()
     assert not hooks.has_block
     assert not hooks.has_after_send
     assert hooks.block(message(), people(1)) == {}

@@ -16,8 +16,9 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
 from courierx_core.courier import Courier, Policy
+from courierx_core.hooks import Hooks
 from courierx_core.mail.token import TokenKeys
-from courierx_core.plugins import Hooks
+from courierx_core.plugins import register
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
@@ -125,7 +126,7 @@ def assemble(store: Store[Any], tmp_path: Path) -> Iterator[Callable[..., Platfo
             queue=EmbeddedQueue("embedded", EmbeddedQueue.Config(), runtime),
             limiter=LocalLimiter("local", LocalLimiter.Config(), runtime),
             transports={transport.name: transport for transport in transports},
-            hooks=hooks or Hooks(),
+            hooks=hooks or register(),
             tokens=TokenKeys(["k" * 40]),
             runtime=runtime,
             policy=msgspec.convert({**settings, **policy}, Policy),

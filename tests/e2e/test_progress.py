@@ -17,7 +17,8 @@ from courierx_core.campaigns.progress import Progress, progress
 from courierx_core.delivery.claim import claim_send
 from courierx_core.delivery.crew import SendCrew
 from courierx_core.delivery.run import SendRun
-from courierx_core.plugins import Hooks, hookimpl
+from courierx_core.hooks import hookimpl
+from courierx_core.plugins import register
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.transport import Deferred, Envelope, Receipt
@@ -182,7 +183,7 @@ def test_it_waits_for_a_plugin_that_failed(assemble: Assemble, alive: Any, ledge
         def courierx_block(self, message: Any, recipients: Any) -> Mapping[int, str]:
             raise RuntimeError("the directory is away")
 
-    platform = alive(assemble(mock(), hooks=Hooks([("directory", Broken())])))
+    platform = alive(assemble(mock(), hooks=register([("directory", Broken())])))
     campaign_id = prepared(platform)
     (waiting,) = _after_runs(platform, ledger, campaign_id, "plugin").waiting_for
     assert "plugin directory failed" in waiting.detail

@@ -11,7 +11,8 @@ import pytest
 from courierx_core.campaigns import service as campaigns
 from courierx_core.delivery.service import resend
 from courierx_core.errors import Conflict, InvalidInput
-from courierx_core.plugins import Hooks, hookimpl
+from courierx_core.hooks import hookimpl
+from courierx_core.plugins import register
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.transport import Accepted, Envelope, Receipt, Refused, Session, Uncertain
 from courierx_core.suppression.model import Suppression
@@ -280,7 +281,7 @@ class Blocker:
 
 def test_a_plugin_blocks_and_observes(assemble: Assemble) -> None:
     plugin = Blocker()
-    platform = assemble(mock(), hooks=Hooks([("blocker", plugin)]))
+    platform = assemble(mock(), hooks=register([("blocker", plugin)]))
     platform.people(*addresses(20))
     campaign_id = platform.start()
     with platform.worker():
@@ -294,7 +295,7 @@ def test_a_failing_guard_defers_and_nobody_is_mailed_unchecked(assemble: Assembl
     plugin = Blocker()
     plugin.failing = True
     sent: list[int] = []
-    platform = assemble(mock(lambda e: sent.append(e.id)), hooks=Hooks([("blocker", plugin)]))
+    platform = assemble(mock(lambda e: sent.append(e.id)), hooks=register([("blocker", plugin)]))
     platform.people(*addresses(5))
     campaign_id = platform.start()
     with platform.worker():

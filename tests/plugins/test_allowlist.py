@@ -11,7 +11,7 @@ from courierx_allowlist import Allowlist
 from courierx_core.courier import Courier
 from courierx_core.errors import PluginError
 from courierx_core.messages.model import Content, Message, Recipient
-from courierx_core.plugins import Hooks
+from courierx_core.plugins import register
 from courierx_core.ports.driver import Runtime
 
 MESSAGE = Message(
@@ -31,9 +31,9 @@ PEOPLE = [Recipient(number, 1, address, "queued") for number, address in enumera
 
 
 def blocked(setting: str) -> list[str]:
-    hooks = Hooks([("allowlist", Allowlist())])
+    hooks = register([("allowlist", Allowlist())])
     runtime = Runtime(environ={"COURIERX_ALLOWED_RECIPIENTS": setting} if setting else {})
-    hooks.startup(cast(Courier, SimpleNamespace(runtime=runtime)))
+    Courier.startup(cast(Courier, SimpleNamespace(runtime=runtime, hooks=hooks)))
     return [ADDRESSES[number] for number in hooks.block(MESSAGE, PEOPLE)]
 
 
@@ -53,4 +53,4 @@ def test_the_reason_names_the_setting() -> None:
 
 def test_a_startup_that_fails_stops_the_process() -> None:
     with pytest.raises(PluginError, match="allowlist failed in courierx_startup"):
-        Hooks([("allowlist", Allowlist())]).startup(cast(Courier, None))
+        Courier.startup(cast(Courier, SimpleNamespace(hooks=register([("allowlist", Allowlist())]))))

@@ -26,7 +26,7 @@ from courierx_core.errors import (
     StoreError,
     TooManyRequests,
 )
-from courierx_core.plugins import HookFailed
+from courierx_core.hooks import HookFailed
 
 log = logging.getLogger("courierx_app.api")
 

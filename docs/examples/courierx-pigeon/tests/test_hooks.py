@@ -11,12 +11,12 @@ from courierx_pigeon.hooks import PigeonHooks
 from courierx_app import hookspecs
 from courierx_app.cli import cli
 from courierx_core import Outcome
-from courierx_core.plugins import Hooks, load_hooks
+from courierx_core.plugins import load_hooks, register
 
 
 def test_the_observer_counts_what_it_sees() -> None:
     plugin = PigeonHooks()
-    hooks = Hooks([("pigeon", plugin)], specs=[hookspecs])
+    hooks = register([("pigeon", plugin)], specs=[hookspecs])
     states = ("accepted", "accepted", "uncertain")
     hooks.after_send([Outcome(n, 1, 1, state, attempt=1) for n, state in enumerate(states)])
     hooks.after_send([Outcome(4, 1, 1, "accepted", attempt=1)])
