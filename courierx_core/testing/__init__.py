@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from courierx_core.testing.certificates import Certificate, make_certificate
+    from courierx_core.testing.dialogue import ServerOptions
     from courierx_core.testing.dns import DnsServer
     from courierx_core.testing.envelopes import FakeEnvelope
     from courierx_core.testing.feedback import FeedbackContract
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from courierx_core.testing.resolver import ResolverContract
     from courierx_core.testing.script import Rule, Script
     from courierx_core.testing.smtp import SmtpServer
-    from courierx_core.testing.smtpd import ServerOptions
     from courierx_core.testing.spool import ReceivedMessage
     from courierx_core.testing.store import StoreContract
     from courierx_core.testing.transport import TransportContract
@@ -39,7 +39,7 @@ _PARTS = {
     "ResolverContract": "resolver",
     "Rule": "script",
     "Script": "script",
-    "ServerOptions": "smtpd",
+    "ServerOptions": "dialogue",
     "SmtpServer": "smtp",
     "StoreContract": "store",
     "TransportContract": "transport",

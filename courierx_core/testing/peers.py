@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, Protocol, TypeAlias
 
+from courierx_core.testing.dialogue import ServerOptions
 from courierx_core.testing.smtp import SmtpServer
-from courierx_core.testing.smtpd import ServerOptions
 
 PeerMode: TypeAlias = Literal["accept", "drop_before", "drop_after"]
 

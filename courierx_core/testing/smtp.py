@@ -21,8 +21,9 @@ from types import TracebackType
 import msgspec
 
 from courierx_core.testing.certificates import Certificate, make_certificate
+from courierx_core.testing.dialogue import ServerOptions
 from courierx_core.testing.script import Rule, Script, decode_rules, script_of
-from courierx_core.testing.smtpd import ServerOptions, Smtpd
+from courierx_core.testing.smtpd import Smtpd
 from courierx_core.testing.spool import ReceivedMessage, Spool, duplicates, read_spool
 
 _START_SECONDS = 20.0
@@ -200,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--transcript", type=Path)
     parser.add_argument("--with-parent", action="store_true", help="stop when standard input ends")
     parser.add_argument("--rules", default="[]", help="a JSON list of courierx_core.testing.script.Rule")
-    parser.add_argument("--options", default="{}", help="a JSON courierx_core.testing.smtpd.ServerOptions")
+    parser.add_argument("--options", default="{}", help="a JSON courierx_core.testing.dialogue.ServerOptions")
     given = parser.parse_args(arguments)
     rules = decode_rules(given.rules)
     options = msgspec.json.decode(given.options, type=ServerOptions)

@@ -1,99 +1,22 @@
 """A small, fast, scripted ESMTP server: one thread, one selector, any number of connections.
 
-Use it through `courierx_core.testing.SmtpServer`. It speaks RFC 5321 with PIPELINING (2920), SIZE (1870),
-8BITMIME (6152), SMTPUTF8 (6531), STARTTLS (3207) and AUTH PLAIN and LOGIN (4954), as far as told to.
+Use it through `courierx_core.testing.SmtpServer`. What it says is in `dialogue`.
 """
 
 from __future__ import annotations
 
-import base64
 import heapq
-import re
 import selectors
 import socket
 import ssl
 import time
-from collections import Counter
 from pathlib import Path
-from typing import Literal, TypeAlias
 
-import msgspec
-
+from courierx_core.testing.dialogue import Dialogue, Hangup, Peer, ServerOptions, StartTls
 from courierx_core.testing.script import Script
-from courierx_core.testing.spool import Keep, Spool
+from courierx_core.testing.spool import Spool
 
-Tls: TypeAlias = Literal["none", "starttls", "implicit"]
-_ADDRESS = re.compile(rb"(?:MAIL FROM|RCPT TO):\s*<([^>]*)>(.*)\Z", re.IGNORECASE | re.DOTALL)
 _READ = 262_144
-_LARGE = 65_536
-
-
-class ServerOptions(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the server offers and how it keeps mail."""
-
-    pipelining: bool = True
-    """When not offered, a client that pipelines anyway is told 554 and dropped."""
-    tls: Tls = "none"
-    chain: str = ""
-    key: str = ""
-    user: str = ""
-    """With a user, mail is taken after AUTH only."""
-    password: str = ""
-    size: int = 0
-    eight_bit: bool = True
-    smtputf8: bool = True
-    enhanced: bool = True
-    eager_data: bool = False
-    """Answer 354 although every RCPT was refused (RFC 2920 section 3.1)."""
-    throttle_ms: float = 0.0
-    """The whole server takes one message in so many milliseconds."""
-    fsync: bool = False
-    keep: Keep = "none"
-
-
-class _Peer:
-    """One connection."""
-
-    __slots__ = (
-        "authenticated",
-        "buffer",
-        "delay",
-        "hung",
-        "in_body",
-        "login",
-        "number",
-        "out",
-        "parts",
-        "recipients",
-        "secure",
-        "sender",
-        "sock",
-        "touched",
-    )
-
-    def __init__(self, sock: socket.socket, number: int, secure: bool) -> None:
-        self.sock = sock
-        self.number = number
-        self.secure = secure
-        self.buffer = b""
-        self.out = b""
-        self.parts: list[bytes] = []
-        """A large body's pieces, the last with its end in sight, until the dot comes."""
-        self.sender: bytes | None = None
-        self.recipients: list[bytes] = []
-        self.in_body = False
-        self.touched = False
-        self.hung = False
-        self.delay = 0.0
-        self.authenticated = False
-        self.login: list[bytes] | None = None
-
-
-class _Hangup(Exception):
-    """Close this connection now, after `last` has gone out."""
-
-    def __init__(self, last: bytes = b"") -> None:
-        self.last = last
 
 
 class Smtpd:
@@ -110,13 +33,12 @@ class Smtpd:
         self._listener = listener
         self._spool = spool
         self._options = options
-        self._script = script
-        self._counts: Counter[str] = Counter()
         self._transcript = transcript.open("ab", buffering=0) if transcript else None
+        self._dialogue = Dialogue(spool, options, script, self._note if transcript else None)
         self._context = _server_context(options)
         self._selector = selectors.DefaultSelector()
-        self._timers: list[tuple[float, int, _Peer, bytes]] = []
-        self._mute: list[_Peer] = []
+        self._timers: list[tuple[float, int, Peer, bytes]] = []
+        self._mute: list[Peer] = []
         self._connections = 0
         self._wake, self._woken = socket.socketpair()
 
@@ -129,7 +51,7 @@ class Smtpd:
                 pass
         finally:
             for key in list(self._selector.get_map().values()):
-                if isinstance(key.data, _Peer):
+                if isinstance(key.data, Peer):
                     key.data.sock.close()
             for peer in self._mute:
                 peer.sock.close()
@@ -169,7 +91,7 @@ class Smtpd:
                 return
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._connections += 1
-            peer = _Peer(sock, self._connections, secure=False)
+            peer = Peer(sock, self._connections, secure=False)
             self._note(peer, b"CONNECT")
             if self._options.tls == "implicit" and not self._secure(peer):
                 continue
@@ -177,7 +99,7 @@ class Smtpd:
             self._selector.register(peer.sock, selectors.EVENT_READ, peer)
             self._guarded(peer, b"", greet=True)
 
-    def _serve(self, peer: _Peer, mask: int) -> None:
+    def _serve(self, peer: Peer, mask: int) -> None:
         if mask & selectors.EVENT_WRITE:
             self._send(peer, b"")
         if not mask & selectors.EVENT_READ:
@@ -197,21 +119,33 @@ class Smtpd:
         else:
             self._guarded(peer, data)
 
-    def _resume(self, peer: _Peer, late: bytes) -> None:
+    def _resume(self, peer: Peer, late: bytes) -> None:
         self._send(peer, late)
         self._guarded(peer, b"")
 
-    def _guarded(self, peer: _Peer, data: bytes, *, greet: bool = False) -> None:
+    def _guarded(self, peer: Peer, data: bytes, *, greet: bool = False) -> None:
         try:
-            replies = self._greet(peer) if greet else self._feed(peer, data)
-        except _Hangup as hangup:
+            replies = self._dialogue.greet(peer) if greet else self._dialogue.feed(peer, data)
+        except Hangup as hangup:
             self._send(peer, hangup.last)
             self._close(peer)
             return
+        except StartTls as start:
+            self._selector.unregister(peer.sock)
+            peer.sock.sendall(start.answer)
+            if self._secure(peer):
+                self._selector.register(peer.sock, selectors.EVENT_READ, peer)
+            return
         if replies:
             self._send(peer, replies)
+        if peer.delay:
+            heapq.heappush(self._timers, (time.monotonic() + peer.delay, id(peer), peer, peer.late))
+            peer.delay = 0.0
+        if peer.mute and peer not in self._mute:
+            self._selector.unregister(peer.sock)
+            self._mute.append(peer)
 
-    def _send(self, peer: _Peer, data: bytes) -> None:
+    def _send(self, peer: Peer, data: bytes) -> None:
         data = peer.out + data if peer.out else data
         try:
             sent = peer.sock.send(data) if data else 0
@@ -226,12 +160,12 @@ class Smtpd:
             self._selector.modify(peer.sock, events, peer)
         peer.out = left
 
-    def _close(self, peer: _Peer) -> None:
+    def _close(self, peer: Peer) -> None:
         if peer.sock.fileno() >= 0:
             self._selector.unregister(peer.sock)
             peer.sock.close()
 
-    def _secure(self, peer: _Peer) -> bool:
+    def _secure(self, peer: Peer) -> bool:
         """Shake hands, blocking for 5 s at most; a client that dislikes the certificate is closed."""
         assert self._context is not None
         raw = peer.sock
@@ -245,298 +179,9 @@ class Smtpd:
         peer.sock.setblocking(False)
         return True
 
-    # -- the protocol ------------------------------------------------------------------------------
-
-    def _feed(self, peer: _Peer, data: bytes) -> bytes:
-        """Take what came and return the replies to write."""
-        replies: list[bytes] = []
-        if peer.in_body and len(peer.buffer) >= _LARGE:
-            peer.parts.append(peer.buffer[:-4])
-            peer.buffer = peer.buffer[-4:]
-        if peer.parts:
-            if b"\r\n.\r\n" not in peer.buffer + data:
-                peer.buffer += data
-                return b""
-            data = b"".join([*peer.parts, peer.buffer, data])
-            peer.parts, peer.buffer = [], b""
-        try:
-            peer.buffer = self._consume(peer, peer.buffer + data if peer.buffer else data, replies)
-        except _Hangup as hangup:
-            raise _Hangup(b"".join(replies) + hangup.last) from None
-        if peer.delay:
-            when = time.monotonic() + peer.delay
-            heapq.heappush(self._timers, (when, id(peer), peer, replies.pop()))
-            peer.delay = 0.0
-        return b"".join(replies)
-
-    def _consume(self, peer: _Peer, buffer: bytes, replies: list[bytes]) -> bytes:
-        while buffer and not peer.hung:
-            if peer.in_body:
-                if self._script is not None and not peer.touched:
-                    peer.touched = True
-                    self._interrupt(peer)
-                    if peer.hung:
-                        break
-                if buffer.startswith(b".\r\n"):
-                    content, buffer = b"", buffer[3:]
-                else:
-                    end = buffer.find(b"\r\n.\r\n")
-                    if end < 0:
-                        break
-                    content, buffer = buffer[: end + 2], buffer[end + 5 :]
-                peer.in_body = False
-                replies.append(self._take(peer, content))
-                continue
-            end = buffer.find(b"\r\n")
-            if end < 0:
-                break
-            line, buffer = buffer[:end], buffer[end + 2 :]
-            if buffer and not self._options.pipelining:
-                raise _Hangup(b"554 5.5.0 improper command pipelining\r\n")
-            if peer.login is not None:
-                replies.append(self._log_in(peer, line))
-                continue
-            reply = self._command(peer, line)
-            if reply is None:
-                return b""
-            replies.append(reply)
-        return buffer
-
-    def _interrupt(self, peer: _Peer) -> None:
-        """Do what the script says at the first bytes of a message: nothing, hang up, or stop reading."""
-        answer = self._act(peer, "body", b"")
-        if answer:
-            raise _Hangup(answer)
-        if peer.hung:
-            self._selector.unregister(peer.sock)
-            self._mute.append(peer)
-
-    def _command(self, peer: _Peer, line: bytes) -> bytes | None:
-        """Answer one command; None when STARTTLS has replaced the connection."""
-        if self._transcript:
-            self._note(peer, line)
-        verb = line[:4].upper()
-        if verb == b"MAIL":
-            return self._mail(peer, line)
-        if verb == b"RCPT":
-            return self._rcpt(peer, line)
-        if verb == b"DATA":
-            return self._data(peer)
-        if verb in (b"EHLO", b"HELO"):
-            _reset(peer)
-            return self._act(peer, "ehlo", self._greeting(peer))
-        if verb == b"STAR" and self._options.tls == "starttls":
-            return self._start_tls(peer)
-        if verb == b"AUTH" and self._options.user:
-            return self._auth(peer, line)
-        if verb == b"RSET":
-            _reset(peer)
-            return self._act(peer, "rset", b"250 2.0.0 ok\r\n")
-        if verb == b"NOOP":
-            return b"250 2.0.0 ok\r\n"
-        if verb == b"QUIT":
-            raise _Hangup(b"221 2.0.0 bye\r\n")
-        return b"502 5.5.2 command not known\r\n"
-
-    def _mail(self, peer: _Peer, line: bytes) -> bytes:
-        found = _ADDRESS.match(line)
-        if found is None:
-            return b"501 5.5.4 syntax: MAIL FROM:<address>\r\n"
-        if self._options.user and not peer.authenticated:
-            return b"530 5.7.0 authentication required\r\n"
-        if peer.sender is not None:
-            return b"503 5.5.1 nested MAIL\r\n"
-        answer = b"250 2.1.0 ok\r\n"
-        if self._script is not None:
-            answer = self._act(peer, "mail", answer, found[1], b"")
-        if answer[:1] == b"2":
-            peer.sender = found[1]
-        return answer
-
-    def _rcpt(self, peer: _Peer, line: bytes) -> bytes:
-        found = _ADDRESS.match(line)
-        if found is None:
-            return b"501 5.5.4 syntax: RCPT TO:<address>\r\n"
-        if peer.sender is None:
-            return b"503 5.5.1 MAIL first\r\n"
-        answer = b"250 2.1.5 ok\r\n"
-        if self._script is not None:
-            answer = self._act(peer, "rcpt", answer, peer.sender, found[1])
-        if answer[:1] == b"2":
-            peer.recipients.append(found[1])
-        return answer
-
-    def _data(self, peer: _Peer) -> bytes:
-        if not peer.recipients and not (self._options.eager_data and peer.sender is not None):
-            return b"503 5.5.1 no valid recipients\r\n"
-        answer = b"354 end with a dot\r\n"
-        if self._script is not None:
-            answer = self._act(peer, "data", answer)
-        if answer[:1] == b"3" or b"\r\n354 " in answer:
-            peer.in_body = True
-            peer.touched = False
-        return answer
-
-    def _take(self, peer: _Peer, content: bytes) -> bytes:
-        """Store the message, then answer its dot."""
-        options = self._options
-        if not peer.recipients:
-            answer = self._act(peer, "dot", b"554 5.5.1 no valid recipients\r\n")
-            _reset(peer)
-            return answer
-        if options.size and len(content) > options.size:
-            _reset(peer)
-            return b"552 5.3.4 message too big\r\n"
-        answer = b"250 2.0.0 taken\r\n"
-        action = ""
-        if self._script is not None:
-            action = self._ask("dot", peer)
-            if action in ("taken drop", "taken hang"):
-                self._store(peer, content)
-                action = action[6:]
-            answer = self._perform(peer, action, answer)
-        if answer[:1] == b"2":
-            self._store(peer, content)
-        _reset(peer)
-        if options.throttle_ms:
-            time.sleep(options.throttle_ms / 1000.0)
-        return answer
-
-    def _store(self, peer: _Peer, content: bytes) -> None:
-        self._spool.add(peer.sender or b"", peer.recipients, content)
-
-    def _greet(self, peer: _Peer) -> bytes:
-        answer = self._act(peer, "banner", b"220 test.invalid ESMTP\r\n")
-        if answer[:1] in (b"4", b"5"):
-            raise _Hangup(answer)
-        if peer.delay:
-            heapq.heappush(self._timers, (time.monotonic() + peer.delay, id(peer), peer, answer))
-            peer.delay = 0.0
-            return b""
-        return answer
-
-    def _greeting(self, peer: _Peer) -> bytes:
-        options = self._options
-        words = [b"test.invalid"]
-        if options.pipelining:
-            words.append(b"PIPELINING")
-        if options.size:
-            words.append(b"SIZE %d" % options.size)
-        if options.eight_bit:
-            words.append(b"8BITMIME")
-        if options.smtputf8:
-            words.append(b"SMTPUTF8")
-        if options.enhanced:
-            words.append(b"ENHANCEDSTATUSCODES")
-        if options.tls == "starttls" and not peer.secure:
-            words.append(b"STARTTLS")
-        if options.user:
-            words.append(b"AUTH PLAIN LOGIN")
-        return b"".join(b"250-%b\r\n" % word for word in words[:-1]) + b"250 %b\r\n" % words[-1]
-
-    def _start_tls(self, peer: _Peer) -> bytes | None:
-        answer = self._act(peer, "starttls", b"220 2.0.0 go ahead\r\n")
-        if answer[:3] != b"220":
-            return answer
-        self._selector.unregister(peer.sock)
-        peer.sock.sendall(answer)
-        peer.buffer = b""
-        _reset(peer)
-        if self._secure(peer):
-            self._selector.register(peer.sock, selectors.EVENT_READ, peer)
-        return None
-
-    def _auth(self, peer: _Peer, line: bytes) -> bytes:
-        _, mechanism, *initial = line.split(b" ")
-        if mechanism.upper() == b"PLAIN" and initial:
-            _, user, password = base64.b64decode(initial[0]).split(b"\0")
-            return self._judge(peer, user, password)
-        if mechanism.upper() == b"LOGIN":
-            peer.login = []
-            if initial:
-                return self._log_in(peer, initial[0])
-            return b"334 VXNlcm5hbWU6\r\n"
-        return b"504 5.5.4 unknown mechanism\r\n"
-
-    def _log_in(self, peer: _Peer, line: bytes) -> bytes:
-        assert peer.login is not None
-        peer.login.append(base64.b64decode(line))
-        if len(peer.login) == 1:
-            return b"334 UGFzc3dvcmQ6\r\n"
-        user, password = peer.login
-        peer.login = None
-        return self._judge(peer, user, password)
-
-    def _judge(self, peer: _Peer, user: bytes, password: bytes) -> bytes:
-        right = (user, password) == (self._options.user.encode(), self._options.password.encode())
-        usual = b"235 2.7.0 welcome\r\n" if right else b"535 5.7.8 bad credentials\r\n"
-        answer = self._act(peer, "auth", usual)
-        peer.authenticated = answer[:3] == b"235"
-        return answer
-
-    # -- the script --------------------------------------------------------------------------------
-
-    def _act(
-        self,
-        peer: _Peer,
-        stage: str,
-        usual: bytes,
-        sender: bytes | None = None,
-        recipient: bytes | None = None,
-    ) -> bytes:
-        if self._script is None:
-            return usual
-        return self._perform(peer, self._ask(stage, peer, sender, recipient), usual)
-
-    def _ask(
-        self, stage: str, peer: _Peer, sender: bytes | None = None, recipient: bytes | None = None
-    ) -> str:
-        assert self._script is not None
-        self._counts[stage] += 1
-        sender = peer.sender or b"" if sender is None else sender
-        if recipient is None:
-            recipient = peer.recipients[0] if peer.recipients else b""
-        return self._script(
-            stage,
-            sender.decode("utf-8", "replace"),
-            recipient.decode("utf-8", "replace"),
-            self._counts[stage],
-        )
-
-    def _perform(self, peer: _Peer, action: str, usual: bytes) -> bytes:
-        """Do what the script says and return the reply to write now."""
-        if action == "":
-            return usual
-        if action[:1].isdigit():
-            reply = action.encode() + b"\r\n"
-            if reply[:3] == b"421":
-                raise _Hangup(reply)
-            return reply
-        if action == "drop":
-            raise _Hangup()
-        if action == "hang":
-            peer.hung = True
-            return b""
-        if action == "garbage":
-            return b"\x00\xff this is no reply\r\n"
-        if action == "extra":
-            return b"250 one too many\r\n" + usual
-        if action == "flood":
-            return b"250 " + b"x" * 1_000_000 + b"\r\n"
-        if action.startswith("delay "):
-            peer.hung = True
-            peer.delay = float(action[6:])
-            return usual
-        raise ValueError(f"a script answered {action!r}; see courierx_core.testing.script.Script")
-
-    def _note(self, peer: _Peer, line: bytes) -> None:
+    def _note(self, peer: Peer, line: bytes) -> None:
         if self._transcript:
             self._transcript.write(b"%d %b %b\n" % (peer.number, b"tls" if peer.secure else b"plain", line))
-
-
-def _reset(peer: _Peer) -> None:
-    peer.sender = None
-    peer.recipients = []
 
 
 def _server_context(options: ServerOptions) -> ssl.SSLContext | None:

@@ -19,7 +19,6 @@ CONSTRAINTS = dict(PINS.findall((ROOT / "constraints.txt").read_text()))
 
 LINES = 400
 LONG_FILES: dict[str, str] = {
-    "courierx_core/testing/smtpd.py": "one conversation, RFC 5321 top to bottom, in one process",
     "tests/plugins/test_sqlite_ledger.py": "one case for each rule of LEDGER section 2, on one fixture",
 }
 """File -> why it is longer than LINES."""

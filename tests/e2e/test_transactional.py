@@ -21,8 +21,8 @@ from courierx_core.messages.new import NewMessage
 from courierx_core.messages.transactional import Sent
 from courierx_core.ports.transport import Attachment
 from courierx_core.suppression.model import Suppression
+from courierx_core.testing.dialogue import ServerOptions
 from courierx_core.testing.smtp import SmtpServer
-from courierx_core.testing.smtpd import ServerOptions
 from tests.e2e.conftest import WAIT_SECONDS, Platform
 
 Assemble = Callable[..., Platform]

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from courierx_core.ports.driver import Runtime
+from courierx_core.testing.dialogue import ServerOptions
 from courierx_core.testing.script import Rule
 from courierx_core.testing.smtp import SmtpServer
-from courierx_core.testing.smtpd import ServerOptions
 from courierx_sql.sqlite import SqliteStore
 from tests.faults.site import Setup, Site, StoreName
 from tests.plugins.conftest import migrated, postgres

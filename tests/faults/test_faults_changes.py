@@ -11,7 +11,7 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.errors import Conflict
 from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
-from courierx_core.testing.smtpd import ServerOptions
+from courierx_core.testing.dialogue import ServerOptions
 from tests.faults.conftest import PACED, Sites
 from tests.faults.invariants import check_invariants, deliveries_of
 from tests.faults.site import WINDOW, Site, wait_for

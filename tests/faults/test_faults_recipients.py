@@ -5,8 +5,8 @@ from __future__ import annotations
 from courierx_core.audience.model import NewSubscriber
 from courierx_core.delivery.service import resend
 from courierx_core.ports.ledger import Outcome
+from courierx_core.testing.dialogue import ServerOptions
 from courierx_core.testing.script import Rule
-from courierx_core.testing.smtpd import ServerOptions
 from tests.faults.conftest import Sites
 from tests.faults.invariants import check_invariants, deliveries_of
 from tests.faults.site import WINDOW, wait_for

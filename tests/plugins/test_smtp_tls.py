@@ -9,7 +9,7 @@ import pytest
 from courierx_core.ports.driver import Runtime, Secret
 from courierx_core.ports.transport import Accepted, TransportDown
 from courierx_core.testing import FakeEnvelope, ServerOptions, SmtpServer, make_certificate
-from courierx_core.testing.smtpd import Tls
+from courierx_core.testing.dialogue import Tls
 from courierx_smtp.config import SmtpConfig
 from courierx_smtp.transport import SmtpTransport
 
