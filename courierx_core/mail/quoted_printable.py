@@ -28,6 +28,15 @@ def encode(text: str) -> bytes:
     return data.replace(b"\n", b"\r\n")
 
 
+def soft_end(data: bytes) -> bytes:
+    """Make encoded text whole lines: what comes after it stands at the start of one."""
+    if not data or data.endswith(b"\r\n"):
+        return data
+    if data.endswith(b"=20"):  # a space needs no escape before the soft break
+        data = data[:-3] + b" "
+    return data + SOFT_BREAK
+
+
 def lines_of(text: str) -> bytes:
     """Return the text in UTF-8 with every line end as LF."""
     data = text.encode("utf-8", "replace")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from courierx_core.mail import mime
 from courierx_core.mail.mime import Pieces
-from courierx_core.mail.quoted_printable import SOFT_BREAK, encode, seven_bit
-from courierx_core.messages.parts import Part, Url
+from courierx_core.mail.quoted_printable import SOFT_BREAK, encode, seven_bit, soft_end
+from courierx_core.messages.parts import Part, Url, Value
 from courierx_core.messages.skeleton import Skeleton
 from courierx_core.ports.transport import Attachment
 
@@ -49,30 +49,27 @@ def _transfer(text: str, is_whole: bool) -> tuple[bytes, bytes]:
     if data is not None:
         return b"7bit", data if not is_whole or data.endswith(b"\r\n") else data + b"\r\n"
     data = encode(text)
-    return b"quoted-printable", _soft_end(data) if is_whole else data
+    return b"quoted-printable", soft_end(data) if is_whole else data
 
 
 def _woven(part: Part, skeleton: Skeleton) -> Pieces:
     """Encode the fixed text between the holes; what fills a hole starts a line and ends it softly."""
+    late = {logic: skeleton.late(logic.write, logic.count) for logic in part.logic}
     pieces: list[bytes | int] = []
     text = ""
     for segment in part.segments or ():
+        holes: Pieces
         if isinstance(segment, str):
             text += segment
             continue
         if isinstance(segment, Url):
-            start, holes = skeleton.token(segment.kind, segment.link)
+            start, tokens = skeleton.token(segment.kind, segment.link)
             text += segment.prefix + start
+            holes = (*tokens, SOFT_BREAK)
+        elif isinstance(segment, Value):
+            holes = (skeleton.value(part.bytes_of(segment)), SOFT_BREAK)
         else:
-            holes = (skeleton.value(part.bytes_of(segment)),)
-        pieces += (_soft_end(encode(text)), *holes, SOFT_BREAK)
+            holes = (late[segment.logic][segment.place],)
+        pieces += (soft_end(encode(text)), *holes)
         text = ""
-    return (*pieces, _soft_end(encode(text)))
-
-
-def _soft_end(data: bytes) -> bytes:
-    if not data or data.endswith(b"\r\n"):
-        return data
-    if data.endswith(b"=20"):  # a space needs no escape before the soft break
-        data = data[:-3] + b" "
-    return data + SOFT_BREAK
+    return (*pieces, soft_end(encode(text)))

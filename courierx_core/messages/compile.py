@@ -72,7 +72,7 @@ class Compiled:
         self._addresses = [self._address(name) for name in asked]
         self._skeleton = Skeleton(self._stamps)
         self._skeleton.seal(self._pieces(clock))
-        self.path = "logic" if any(part.segments is None for part in self._parts.values()) else "segments"
+        self.path = "logic" if any(part.has_logic for part in self._parts.values()) else "segments"
         self.warnings = tuple(
             unknown(names, KNOWN | self._urls.keys() | self._constants.keys() | {"content"})
         )

@@ -1,9 +1,9 @@
-"""The parts of a message as sources become them: segments where there is no logic, else a program."""
+"""The parts of a message as sources become them: segments, some of them with logic; rarely a program."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -13,8 +13,9 @@ from markupsafe import escape
 from courierx_core.errors import RenderError
 from courierx_core.mail import quoted_printable
 from courierx_core.mail.token import Kind
+from courierx_core.messages.logic import Block, Logic
 from courierx_core.messages.model import Recipient
-from courierx_core.messages.segments import Extra, Read, reader, segments
+from courierx_core.messages.segments import Extra, Node, Read, alone, asks_for, reader, root_of, segments
 from courierx_core.messages.skeleton import Encode
 from courierx_core.templates.filters import VALUE_MAX, Body, Filter
 from courierx_core.templates.sandbox import OUTPUT_MAX, Program, printable
@@ -36,11 +37,11 @@ class Value(NamedTuple):
     line: int
 
 
-Segment: TypeAlias = str | Url | Value
+Segment: TypeAlias = str | Url | Value | Block
 
 
 class Part:
-    """The subject, html or text of a message: its program, and its segments if it has no logic."""
+    """The subject, html or text of a message: its program, and its segments if it falls into such."""
 
     def __init__(
         self,
@@ -56,6 +57,7 @@ class Part:
         self._filters, self._constants, self._urls = filters, constants, urls
         self.program = Program(source, part=name, filters=filters, html=self.is_html)
         self.layout = Program(layout, part="layout", filters=filters, html=True) if layout else None
+        self.logic: Sequence[Logic] = ()
         self.segments = self._segments()
         if self.segments is None:
             self.program.prepare()
@@ -66,6 +68,10 @@ class Part:
         """Run the program, inside the layout where there is one. Raises RenderError."""
         inner = self.program.render(variables)
         return self.layout.render({**variables, "content": Body(inner)}) if self.layout else inner
+
+    @property
+    def has_logic(self) -> bool:
+        return self.segments is None or bool(self.logic)
 
     @property
     def fixed(self) -> str | None:
@@ -102,7 +108,7 @@ class Part:
         pieces = [
             piece if isinstance(piece, str) else self._short(piece)
             for piece in self.segments or ()
-            if not isinstance(piece, Url)
+            if not isinstance(piece, Url | Block)
         ]
 
         def text(recipient: Recipient, extra: Extra) -> str:
@@ -122,27 +128,37 @@ class Part:
         return text
 
     def _segments(self) -> list[Segment] | None:
-        known = segments(self.program.tree, self._filters)
-        if known is not None and self.layout:
-            known = _in_layout(segments(self.layout.tree, self._filters), known)
-        if known is None:
-            return None
-        found = [self._segment(segment) for segment in known]
+        logic = [Logic(self.program)]
+        found = [self._segment(each, logic[0]) for each in segments(self.program.tree, self._filters)]
+        if self.layout:
+            logic.append(Logic(self.layout))
+            inner, found = found, []
+            for each in segments(self.layout.tree, self._filters):
+                if _is_content(each):
+                    found += inner
+                elif asks_for("content", each):
+                    return None
+                else:
+                    found.append(self._segment(each, logic[1]))
         open_ones = sum(isinstance(segment, Value) for segment in found)
-        has_url = any(isinstance(segment, Url) for segment in found)
         fixed = sum(len(segment) for segment in found if isinstance(segment, str))
-        if fixed + open_ones * VALUE_MAX > OUTPUT_MAX or (has_url and self.name == "subject"):
+        if fixed + open_ones * VALUE_MAX > OUTPUT_MAX:
             return None  # a program counts its output
-        return _merged(found) if all(segment is not None for segment in found) else None
+        if self.name == "subject" and any(isinstance(segment, Url | Block) for segment in found):
+            return None
+        self.logic = [some for some in logic if some.count]
+        for some in self.logic:
+            some.prepare()
+        return _merged(found)
 
-    def _segment(self, node: str | nodes.Expr) -> Segment | None:
+    def _segment(self, node: Node, logic: Logic) -> Segment:
         if isinstance(node, str):
             return node
-        root = node
-        while not isinstance(root, nodes.Name):
-            root = root.node  # type: ignore[attr-defined]
+        if isinstance(node, nodes.Stmt):
+            return logic.add(node)
+        root = root_of(node)
         if root.name in self._urls:
-            return self._urls[root.name] if root is node else None
+            return self._urls[root.name] if root is node else logic.add(alone(node))
         read = reader(node, self._constants, self._filters)
         value = Value(read, node.lineno)
         if root.name in self._constants:
@@ -168,25 +184,17 @@ def _short_value(text: str, is_html: bool) -> bytes:
     return quoted_printable.encode(shown(text, is_html))
 
 
-def _is_content(node: str | nodes.Expr) -> bool:
+def _is_content(node: Node) -> bool:
     if isinstance(node, nodes.Filter) and node.name == "safe" and node.node is not None:
         node = node.node
     return isinstance(node, nodes.Name) and node.name == "content"
 
 
-def _in_layout(
-    layout: list[str | nodes.Expr] | None, inner: list[str | nodes.Expr]
-) -> list[str | nodes.Expr] | None:
-    if layout is None:
-        return None
-    return [each for outer in layout for each in (inner if _is_content(outer) else [outer])]
-
-
-def _merged(found: list[Segment | None]) -> list[Segment]:
+def _merged(found: list[Segment]) -> list[Segment]:
     merged: list[Segment] = []
     for segment in found:
         if isinstance(segment, str) and merged and isinstance(merged[-1], str):
             merged[-1] += segment
-        elif segment is not None:
+        else:
             merged.append(segment)
     return merged

@@ -1,13 +1,14 @@
-"""Merge-tag templates taken apart: literal text, and values read without running a template.
+"""Templates taken apart: literal text, values read without running a template, and what has logic.
 
-Most mail has no logic: text, `{{ first_name }}`, `{{ attributes.city|default("there") }}`. Such a source
-is a list of segments; everything else is a program for Jinja (`templates.sandbox`).
+Most mail is text, `{{ first_name }}`, `{{ attributes.city|default("there") }}`. Only what stands between,
+an `{% if %}` say, is a program for Jinja (`templates.sandbox`). No statement of the grammar sets a name,
+so each can be run without the rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import TypeAlias, cast
 
 from jinja2 import nodes
 
@@ -16,26 +17,50 @@ from courierx_core.messages.model import Recipient
 from courierx_core.templates.filters import Filter
 from courierx_core.templates.grammar import is_path
 from courierx_core.templates.sandbox import ABSENT, Missing, look_up
+from courierx_core.templates.variables import names
 
 Extra: TypeAlias = Mapping[str, object]
 """What plugins give for one recipient, by namespace."""
+Node: TypeAlias = str | nodes.Expr | nodes.Stmt
+"""A text, a value, or a statement that has logic."""
 Read: TypeAlias = Callable[[Recipient, Extra], object]
 
 
-def segments(tree: nodes.Template, filters: Mapping[str, Filter]) -> list[str | nodes.Expr] | None:
-    """Return a template as texts and values in order, None when it has logic."""
-    known: list[str | nodes.Expr] = []
-    for output in tree.body:
-        if not isinstance(output, nodes.Output):
-            return None
-        for node in output.nodes:
+def segments(tree: nodes.Template, filters: Mapping[str, Filter]) -> list[Node]:
+    """Return a template as texts, values and statements in order."""
+    known: list[Node] = []
+    for statement in tree.body:
+        if not isinstance(statement, nodes.Output):
+            known.append(cast(nodes.Stmt, statement))
+            continue
+        for node in statement.nodes:
             if isinstance(node, nodes.TemplateData):
                 known.append(node.data)
             elif is_value(node, filters):
                 known.append(node)
             else:
-                return None
+                known.append(alone(node))
     return known
+
+
+def alone(node: nodes.Expr) -> nodes.Stmt:
+    """Return the statement that writes an expression."""
+    return nodes.Output([node], lineno=node.lineno)
+
+
+def root_of(value: nodes.Expr) -> nodes.Name:
+    """Return the variable that a value is read from."""
+    node: nodes.Node = value
+    while not isinstance(node, nodes.Name):
+        node = node.node  # type: ignore[attr-defined]
+    return node
+
+
+def asks_for(name: str, node: Node) -> bool:
+    """Tell whether a segment reads a variable of that name."""
+    if isinstance(node, str):
+        return False
+    return name in names(nodes.Template([node if isinstance(node, nodes.Stmt) else alone(node)], lineno=1))
 
 
 def is_value(node: nodes.Expr, filters: Mapping[str, Filter]) -> bool:

@@ -15,7 +15,8 @@ from courierx_core.messages.segments import Extra
 Encode: TypeAlias = Callable[[Recipient, Extra], bytes]
 """Write one value, ready for its place."""
 Late: TypeAlias = Callable[[Mapping[str, object]], Sequence[bytes]]
-"""Run a program over the template variables and write what it gave."""
+"""Run a program over the template variables and write what it gave, `on_the_wire` already: CRLF line ends,
+no line that begins with a dot."""
 Variables: TypeAlias = Callable[[Recipient, Extra, Sequence[bytes]], Mapping[str, object]]
 
 
@@ -71,10 +72,11 @@ class Skeleton:
         """Return the message of one recipient, and whether SMTP carries it as it is: what is fixed was looked
         at once, so what is left to look at is short. Raises RenderError."""
         pool = [*tokens, *[write(recipient, extra) for write in self._values]]
+        is_wire = self._ready and fits_a_line(pool)
         if self._late:
             known = variables(recipient, extra, tokens)
             written = [piece for write in self._late for piece in write(known)]
             pool += reversed(written)
         parts = self._parts.copy()
         parts[1::2] = self._order(pool)
-        return b"".join(parts), self._ready and fits_a_line(pool)
+        return b"".join(parts), is_wire

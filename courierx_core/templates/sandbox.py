@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from types import GeneratorType, TracebackType
 from typing import Any
 
@@ -17,7 +18,7 @@ from courierx_core.templates.filters import ITEMS_MAX, VALUE_MAX, Body, Filter, 
 from courierx_core.templates.grammar import TESTS, inspect
 
 OUTPUT_MAX = 2 * 1024 * 1024
-"""Characters one part may come to."""
+"""Characters one program may come to."""
 ROUNDS_MAX = 100_000
 """Rounds of all loops of one part together."""
 
@@ -122,9 +123,25 @@ class Program:
         self.tree = parse(source, part=part, filters=filters, html=html)
         self._filters, self._html = filters, html
         self._template: Template | None = None
+        for loop in self.tree.find_all(nodes.For):
+            loop.iter = nodes.Filter(loop.iter, _ITEMS, [], [], None, None, lineno=loop.lineno)
+
+    def only(self, statements: Sequence[nodes.Node]) -> Program:
+        """Return a program of some of the statements, prepared. Raises RenderError."""
+        some = copy(self)
+        some.tree, some._template = nodes.Template([*statements], lineno=1), None
+        some.prepare()
+        return some
 
     def render(self, variables: Mapping[str, object]) -> str:
         """Return the output. Raises RenderError with the line, whatever the data did."""
+        return "".join(self.output(variables))
+
+    def output(self, variables: Mapping[str, object]) -> list[str]:
+        """Return the output in pieces: each value is one, and each text as it stands in the source.
+
+        Raises RenderError with the line, whatever the data did.
+        """
         template = self.prepare()
         chunks = template.root_render_func(template.new_context({**variables, _ROUNDS: [ROUNDS_MAX]}))
         try:
@@ -146,8 +163,6 @@ class Program:
     def _compiled(self) -> Template:
         environment = Sandbox(html=self._html, filters=self._filters)
         environment.filters[_ITEMS] = _items
-        for loop in self.tree.find_all(nodes.For):
-            loop.iter = nodes.Filter(loop.iter, _ITEMS, [], [], None, None, lineno=loop.lineno)
         self.tree.set_environment(environment)
         try:
             code = environment.compile(self.tree, filename=_FILE)
@@ -171,14 +186,14 @@ def allowed_filters(more: Mapping[str, Filter] | None = None) -> dict[str, Filte
     return all_filters(more or {})
 
 
-def _counted(chunks: Iterator[str]) -> str:
+def _counted(chunks: Iterator[str]) -> list[str]:
     known, size = [], 0
     for chunk in chunks:
         size += len(chunk)
         if size > OUTPUT_MAX:
             raise RenderError(f"the output is larger than {OUTPUT_MAX:,} characters")
         known.append(chunk)
-    return "".join(known)
+    return known
 
 
 def _broken(error: Exception, part: str) -> RenderError:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email import message_from_bytes
 from html import escape
 
 import pytest
@@ -13,14 +12,12 @@ from hypothesis import strategies as st
 
 from courierx_core.errors import InvalidInput, RenderError
 from courierx_core.mail.header import one_line
-from courierx_core.mail.token import TokenKeys
 from courierx_core.mail.wire import on_the_wire
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.links import collect_links
-from courierx_core.messages.model import Content, Message, Recipient
 from courierx_core.ports.transport import Attachment
+from tests.messages import KEYS, content, message, read, recipient
 
-KEYS = TokenKeys(["secret"])
 NASTY = [
     ".", ".\r\n", "\r\n.\r\nMAIL FROM:<eve@example.com>", "From me", "\nFrom me", "=", "=3D", "a=\r\nb",
     " ", "\t",
@@ -30,50 +27,6 @@ NASTY = [
     "a\r\nBcc: eve@example.com", "=?utf-8?q?=0D=0ABcc:_eve?=", "--boundary", "%s%b%", "", "0",
 ]  # fmt: skip
 VALUES = st.sampled_from(NASTY) | st.text(max_size=150) | st.text(alphabet=".\r\n =FromX", max_size=150)
-
-
-def message(stream: str = "broadcast", **content: object) -> Message:
-    known: dict[str, object] = {
-        "from_email": "news@example.com",
-        "subject": "Hello",
-        "public_url": "https://mail.example.com",
-        **content,
-    }
-    return Message(
-        id=1,
-        tenant_id=7,
-        campaign_id=3,
-        stream=stream,
-        transport="mock",
-        content=Content(**known),  # type: ignore[arg-type]
-    )
-
-
-def recipient(**known: object) -> Recipient:
-    return Recipient(
-        **{"id": 5, "message_id": 1, "address": "ann@example.org", "state": "queued", **known}  # type: ignore[arg-type]
-    )
-
-
-def read(raw: bytes) -> EmailMessage:
-    """Parse a mail and hold it against the rules that every mail must keep."""
-    assert raw.isascii()
-    assert raw.endswith(b"\r\n")
-    lines = raw.split(b"\r\n")
-    assert all(len(line) <= 998 and b"\r" not in line and b"\n" not in line for line in lines)
-    assert not any(line.startswith(b".") for line in lines)
-    assert b"\0" not in raw
-    parsed = message_from_bytes(raw, policy=policy.default)
-    assert isinstance(parsed, EmailMessage)
-    for part in parsed.walk():
-        assert not part.defects
-        assert all(not value.defects for value in part.values())
-    return parsed
-
-
-def content(part: EmailMessage | None) -> str:
-    assert part is not None
-    return part.get_content().replace("\r\n", "\n")
 
 
 def as_read(text: str) -> str:
@@ -108,8 +61,9 @@ def test_both_paths_say_what_was_written(first: str, last: str, note: str) -> No
     shared: dict[str, object] = {"variables": {"tenant": {"name": "A&B"}}}
     fast = Compiled(message(subject=subject, text=PLAIN, html=HTML, **shared), KEYS)
     slow = Compiled(message(subject=LOGIC + subject, text=LOGIC + PLAIN, html=LOGIC + HTML, **shared), KEYS)
-    assert (fast.path, slow.path) == ("segments", "logic")
-    for compiled in (fast, slow):
+    inside = Compiled(message(subject=subject, text=_inside(PLAIN), html=_inside(HTML), **shared), KEYS)
+    assert (fast.path, slow.path, inside.path) == ("segments", "logic", "logic")
+    for compiled in (fast, slow, inside):
         mail = read(compiled.render(who))
         sent = compiled.envelope(who)
         assert sent.wire() == on_the_wire(sent.mime())
@@ -123,6 +77,11 @@ def test_both_paths_say_what_was_written(first: str, last: str, note: str) -> No
         assert fields.subject == one_line(f"Hi {first} {note}")
 
 
+def _inside(source: str) -> str:
+    """Put a whole template into a statement."""
+    return f"{{% if true %}}{source}{{% endif %}}"
+
+
 def _escaped(text: str) -> str:
     return escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
@@ -130,7 +89,7 @@ def _escaped(text: str) -> str:
 @given(VALUES)
 def test_one_text_alone_is_exact_but_for_its_last_line_end(note: str) -> None:
     who = recipient(attributes={"note": note})
-    for source in ("{{ note }}", LOGIC + "{{ note }}"):
+    for source in ("{{ note }}", LOGIC + "{{ note }}", _inside("{{ note }}")):
         for part in ("text", "html"):
             envelope = Compiled(message(**{part: source}), KEYS).envelope(who)
             mail = read(envelope.mime())
@@ -260,9 +219,8 @@ LINKS = """
 """
 
 
-@pytest.mark.parametrize("before", ["", LOGIC])
-def test_links_and_opens_are_tracked(before: str) -> None:
-    html = before + LINKS
+@pytest.mark.parametrize("html", [LINKS, LOGIC + LINKS, f"{{% if true %}}{LINKS}{{% endif %}}"])
+def test_links_and_opens_are_tracked(html: str) -> None:
     source = message(html=html, track_clicks=True, track_opens=True, links=collect_links(html))
     compiled = Compiled(source, KEYS)
     seen = content(read(compiled.render(recipient(first_name="Ann"))))
