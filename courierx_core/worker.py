@@ -27,6 +27,7 @@ from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.run import SendRun
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.feedback.service import match_kept
+from courierx_core.imports.run import take_in
 from courierx_core.messages.service import complete_message, settle_message
 from courierx_core.notify import notify
 from courierx_core.ports.ledger import Ledger
@@ -40,7 +41,11 @@ log = logging.getLogger("courierx.worker")
 Task: TypeAlias = Callable[[Courier, WorkItem], None]
 """What does one leased item of a topic; it saves its progress through `unit.work.advance`."""
 
-TASKS: Mapping[Topic, Task] = {"snapshot": campaigns.snapshot, "schedule": start_scheduled}
+TASKS: Mapping[Topic, Task] = {
+    "snapshot": campaigns.snapshot,
+    "schedule": start_scheduled,
+    "import": take_in,
+}
 
 POLL_SECONDS = 1.0
 """How often a lane looks by itself, notified or not."""

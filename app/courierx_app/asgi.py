@@ -28,6 +28,7 @@ from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.headers import add_headers
 from courierx_app.api.health import HealthController
+from courierx_app.api.imports import ImportController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
 from courierx_app.api.messages import MessageController
@@ -52,6 +53,7 @@ CONTROLLERS = (
     HealthController,
     TenantController,
     SubscriberController,
+    ImportController,
     ListController,
     SegmentController,
     CampaignController,

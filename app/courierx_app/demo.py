@@ -17,11 +17,11 @@ from courierx_app.container import opened
 from courierx_app.people import people
 from courierx_app.sending import send_until_done
 from courierx_app.settings import read
-from courierx_core.audience.service import ImportReport, import_csv
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
 from courierx_core.courier import Courier
+from courierx_core.imports.steps import ImportReport, import_csv
 from courierx_core.suppression.model import Suppression
 from courierx_core.tenants.model import Tenant
 from courierx_core.testing.script import Rule

@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 
 from courierx_core.audience.model import Audience, MailingList
-from courierx_core.audience.service import ImportReport, import_csv
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.preview import preview
 from courierx_core.courier import Courier
 from courierx_core.errors import ConfigError, Conflict, InvalidInput
+from courierx_core.imports.model import Options
+from courierx_core.imports.steps import ImportReport, import_csv
 from courierx_core.messages.service import freeze
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Stream
@@ -94,7 +95,9 @@ def prepare(courier: Courier, mailing: Mailing, progress: Callable[[int], None])
     imported = ImportReport()
     if campaign.status == "draft":
         with mailing.csv.open("rb") as file:
-            imported = import_csv(courier, tenant_id, file, update=True, list_id=stored.id, progress=progress)
+            imported = import_csv(
+                courier, tenant_id, file, Options(update=True, list_id=stored.id), progress=progress
+            )
     if campaign.status == "paused":
         campaign = campaigns.resume(courier, tenant_id, campaign.id)
     with courier.store.begin(tenant_id, write=False) as unit:

@@ -22,6 +22,7 @@ from courierx_core.delivery.model import Delivery, DeliveryState, Pace
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
+from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
@@ -260,6 +261,8 @@ class UnitOfWork(Protocol):
     subscribers: Subscribers
     lists: Lists
     segments: Segments
+    imports: Imports
+    files: Files
     suppressions: Suppressions
     templates: Templates
     campaigns: Campaigns

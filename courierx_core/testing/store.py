@@ -8,6 +8,7 @@ from __future__ import annotations
 from courierx_core.testing.store_content import ContentContract
 from courierx_core.testing.store_deliveries import DeliveriesContract
 from courierx_core.testing.store_events import EventsContract
+from courierx_core.testing.store_imports import ImportsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
 from courierx_core.testing.store_segments import SegmentsContract
@@ -20,6 +21,7 @@ class StoreContract(
     PlatformContract,
     PeopleContract,
     SegmentsContract,
+    ImportsContract,
     ContentContract,
     DeliveriesContract,
     EventsContract,

@@ -12,6 +12,7 @@ from courierx_core.audience.model import MailingList, Segment
 from courierx_core.audience.tree import OnList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
+from courierx_core.imports.model import Import
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.platform import Installation
 from courierx_core.ports.store import Store
@@ -93,6 +94,7 @@ class PlatformContract:
                 "templates": unit.templates.add(Template(tenant_id=tenant, name="t", subject="s")).id,
                 "lists": unit.lists.add(MailingList(tenant_id=tenant, name="l")).id,
                 "segments": unit.segments.add(Segment(tenant_id=tenant, name="s", definition=OnList(1))).id,
+                "imports": unit.imports.add(Import(tenant_id=tenant)).id,
             }
         with store.platform() as platform:
             assert {

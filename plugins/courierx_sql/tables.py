@@ -89,6 +89,44 @@ segments = owned(
     UniqueConstraint("tenant_id", "name"),
 )
 
+imports = owned(
+    "imports",
+    Column("kind", Text, nullable=False),
+    Column("file_name", Text, nullable=False),
+    Column("file_id", Big, nullable=False),
+    Column("options", Json, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("size", Big, nullable=False),
+    Column("offset", Big, nullable=False),
+    Column("line", Big, nullable=False),
+    Column("counts", Json, nullable=False),
+    Column("error", Text, nullable=False),
+    created(),
+    updated(),
+    Column("finished_at", Utc),
+)
+
+import_errors = Table(
+    "import_errors",
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("import_id", Big, nullable=False),
+    Column("line", Big, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "import_id", "line"),
+)
+
+files = Table(
+    "files",  # in pieces, so that none is ever in memory whole
+    metadata,
+    Column("tenant_id", Big, nullable=False),
+    Column("id", Big, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+    PrimaryKeyConstraint("tenant_id", "id", "number"),
+)
+
 suppressions = owned(
     "suppressions",  # tenant_id 0: platform-wide
     Column("address", Text, nullable=False),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import people, platform, store
+from courierx_core.ports import imports, people, platform, store
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -16,6 +16,7 @@ from courierx_sql.rows.campaigns import CampaignRows
 from courierx_sql.rows.deliveries import DeliveryRows
 from courierx_sql.rows.events import EventRows
 from courierx_sql.rows.idempotency import IdempotencyRows
+from courierx_sql.rows.imports import FileRows, ImportRows
 from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
@@ -37,6 +38,8 @@ class SqlUnit:
         self.subscribers: people.Subscribers = SubscriberRows(rows)
         self.lists: people.Lists = ListRows(rows)
         self.segments: people.Segments = SegmentRows(rows)
+        self.imports: imports.Imports = ImportRows(rows)
+        self.files: imports.Files = FileRows(rows)
         self.suppressions: people.Suppressions = SuppressionRows(rows)
         self.templates: store.Templates = TemplateRows(rows)
         self.campaigns: store.Campaigns = CampaignRows(rows)

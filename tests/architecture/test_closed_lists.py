@@ -35,7 +35,8 @@ def test_the_hot_path() -> None:
 def test_the_repositories_of_a_tenant() -> None:
     assert offers(UnitOfWork) == {
         "tenant_id", "tenant", "subscribers", "lists", "segments", "suppressions", "templates", "campaigns",
-        "messages", "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets",
+        "messages", "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets", "imports",
+        "files",
     }  # fmt: skip
 
 

@@ -9,14 +9,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from courierx_core.audience.csvfile import BadLine, Row, read_subscribers
+from courierx_core.audience.csvfile import SubscriberFile
 from courierx_core.audience.model import NewSubscriber
 from courierx_core.errors import InvalidInput
+from courierx_core.imports.model import BadLine
+
+Row = NewSubscriber | BadLine
 
 
 def read(data: bytes | str, **kw: object) -> list[Row]:
     raw = data.encode() if isinstance(data, str) else data
-    return list(read_subscribers(io.BytesIO(raw), **kw))  # type: ignore[arg-type]
+    return list(SubscriberFile(io.BytesIO(raw), **kw))  # type: ignore[arg-type]
 
 
 def people(rows: list[Row]) -> list[NewSubscriber]:

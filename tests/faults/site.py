@@ -14,11 +14,11 @@ import psycopg
 from courierx_app.container import build
 from courierx_app.settings import read
 from courierx_core.audience.model import Audience, MailingList, NewSubscriber
-from courierx_core.audience.service import BATCH_ROWS
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
 from courierx_core.courier import Courier
+from courierx_core.imports.steps import STEP_ROWS
 from courierx_core.tenants.model import Tenant
 from courierx_core.testing.smtp import SmtpServer
 from tests.faults.process import Process
@@ -139,9 +139,9 @@ class Site:
 
     def list_of(self, people: Sequence[NewSubscriber]) -> int:
         list_id = self.new_list(f"list of {people[0].email}")
-        for at in range(0, len(people), BATCH_ROWS):
+        for at in range(0, len(people), STEP_ROWS):
             with self.courier.store.begin(self.tenant_id) as unit:
-                unit.subscribers.import_rows(people[at : at + BATCH_ROWS], list_id=list_id)
+                unit.subscribers.import_rows(people[at : at + STEP_ROWS], list_id=list_id)
         return list_id
 
     def draft(self, list_id: int, **parts: Any) -> int:

@@ -2,33 +2,27 @@
 
 from __future__ import annotations
 
-import io
-import tempfile
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
-from anyio.to_thread import run_sync
 from litestar import Controller, Request, Response, delete, get, patch, post
-from litestar.datastructures import UploadFile
-from litestar.exceptions import ClientException
-from litestar.openapi.spec import OpenAPIMediaType, Operation, RequestBody, Schema
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from courierx_app.api.addresses import GivenAddress, email_of
-from courierx_app.api.body import Body, MalformedBody, read_body
+from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.imports import ImportAnswer, OnConflict, Taken, answer_upload
 from courierx_app.api.paging import Cursor, Limit, page, searchable
 from courierx_app.api.scopes import needs
+from courierx_app.api.uploads import UPLOAD_MAX_BYTES, UploadOperation, uploaded
 from courierx_core.audience.model import Subscriber, SubscriberStatus
-from courierx_core.audience.service import ImportReport, add_subscriber, checked, import_csv
-from courierx_core.courier import Courier
-from courierx_core.errors import Conflict, InvalidInput, NotFound
+from courierx_core.audience.service import add_subscriber, checked
+from courierx_core.errors import Conflict, NotFound
+from courierx_core.imports.model import Options
 from courierx_core.tenants import service as tenants
-
-IMPORT_MAX_BYTES = 1 << 30
-_IN_MEMORY = 1 << 20
 
 
 class NewSubscriber(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,32 +52,12 @@ class SubscriberAnswer(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None
 
 
-class CsvImport(msgspec.Struct, frozen=True, kw_only=True):
-    csv_text: str
+class SubscriberImport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upload says beside its file."""
+
     tenant_id: int | None = None
     on_conflict: Literal["skip", "update"] = "skip"
-
-
-class ImportAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    imported: int
-    skipped: int
-    updated: int
-    bad: int
-    errors: Sequence[Any]
-
-
-_IMPORT_BODY = RequestBody(
-    content={
-        "application/json": OpenAPIMediaType(schema=Schema(description="tenant_id, csv_text, on_conflict")),
-        "text/csv": OpenAPIMediaType(schema=Schema(description="The file; tenant_id in the query")),
-        "multipart/form-data": OpenAPIMediaType(schema=Schema(description="file, tenant_id, on_conflict")),
-    }
-)
-
-
-class _ImportOperation(Operation):
-    def __post_init__(self) -> None:
-        self.request_body = _IMPORT_BODY
+    list_id: int | None = None
 
 
 class SubscriberController(Controller):
@@ -193,8 +167,11 @@ class SubscriberController(Controller):
     @post(
         "/bulk-import",
         status_code=200,
-        request_max_body_size=IMPORT_MAX_BYTES,
-        operation_class=_ImportOperation,
+        request_max_body_size=UPLOAD_MAX_BYTES,
+        operation_class=UploadOperation,
+        responses={
+            202: ResponseSpec(ImportAnswer, description="A worker takes it in", generate_examples=False)
+        },
         opt=needs("imports:write"),
     )
     async def bulk_import(
@@ -203,65 +180,20 @@ class SubscriberController(Controller):
         courier: TheCourier,
         caller: TheCaller,
         tenant_id: FromQuery[int | None] = None,
-        on_conflict: Annotated[
-            Literal["skip", "update"], QueryParameter(description="What to do with people who are known.")
-        ] = "skip",
-    ) -> ImportAnswer:
+        on_conflict: OnConflict = None,
+        list_id: FromQuery[int | None] = None,
+    ) -> Response[Taken]:
         """Import CSV: JSON with `csv_text`, a streamed `text/csv` body, or a multipart `file`.
 
-        400 without an address column.
+        400 without an address column. A file of more than a megabyte, or any with `Prefer: respond-async`,
+        is taken in by a worker: 202, and an import to ask for.
         """
-        kind = request.content_type[0]
-        if kind == "text/csv":
-            with tempfile.SpooledTemporaryFile(max_size=_IN_MEMORY) as file:
-                async for chunk in request.stream():
-                    file.write(chunk)
-                file.seek(0)
-                return await _import(courier, caller.tenant(tenant_id), file, on_conflict)
-        if kind == "multipart/form-data":
-            form = await request.form()
-            upload = next((value for value in form.values() if isinstance(value, UploadFile)), None)
-            if upload is None:
-                raise MalformedBody.of("file", "required", "The form holds no file.")
-            given = CsvImport(
-                csv_text="",
-                tenant_id=_whole(form.get("tenant_id"), tenant_id),
-                on_conflict="update" if form.get("on_conflict", on_conflict) == "update" else "skip",
-            )
-            return await _import(courier, caller.tenant(given.tenant_id), upload.file, given.on_conflict)
-        data = read_body(CsvImport, await request.body())
-        stream = io.BytesIO(data.csv_text.encode("utf-8", "surrogatepass"))
-        return await _import(courier, caller.tenant(data.tenant_id or tenant_id), stream, data.on_conflict)
+        async with uploaded(request) as upload:
+            query = {"tenant_id": tenant_id, "on_conflict": on_conflict, "list_id": list_id}
+            asked = upload.asked(SubscriberImport, query)
+            options = Options(update=asked.on_conflict == "update", list_id=asked.list_id)
+            return await answer_upload(request, courier, caller.tenant(asked.tenant_id), upload, options)
 
 
 def shown(person: Subscriber) -> SubscriberAnswer:
     return SubscriberAnswer(**msgspec.structs.asdict(person))
-
-
-async def _import(courier: Courier, tenant_id: int, stream: Any, on_conflict: str) -> ImportAnswer:
-    return await run_sync(_import_now, courier, tenant_id, stream, on_conflict == "update")
-
-
-def _import_now(courier: Courier, tenant_id: int, stream: BinaryIO, update: bool) -> ImportAnswer:
-    with courier.store.begin(tenant_id, write=False) as unit:
-        tenants.require(unit)
-    try:
-        report: ImportReport = import_csv(courier, tenant_id, stream, update=update)
-    except InvalidInput as problem:
-        # Nothing of the file can be read, which the reference answers with 400.
-        raise MalformedBody(*problem.problems) from problem
-    return ImportAnswer(
-        imported=report.imported,
-        skipped=report.skipped,
-        updated=report.updated,
-        bad=report.bad,
-        errors=report.errors,
-    )
-
-
-def _whole(given: object, otherwise: int | None) -> int | None:
-    if given is None:
-        return otherwise
-    if not (isinstance(given, str) and given.isascii() and given.isdigit()):
-        raise ClientException("tenant_id takes a whole number.")
-    return int(given)

@@ -23,10 +23,13 @@ def subscribers() -> None:
 @json_option
 def import_(file: Path, update: bool, list_id: int | None, tenant: str | None, as_json: bool) -> None:
     """Import a CSV file with an `email` column; other columns become names and attributes."""
-    from courierx_core.audience.service import import_csv
+    from courierx_core.imports.model import Options
+    from courierx_core.imports.steps import import_csv
 
     with courier() as made, file.open("rb") as stream:
-        report = import_csv(made, tenant_named(made, tenant).id, stream, update=update, list_id=list_id)
+        report = import_csv(
+            made, tenant_named(made, tenant).id, stream, Options(update=update, list_id=list_id)
+        )
     if as_json:
         emit(report)
         return

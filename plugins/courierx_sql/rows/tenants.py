@@ -18,7 +18,17 @@ from courierx_sql.sets import Sets
 from courierx_sql.tables import OWNED, tenants, work
 
 FINDABLE = frozenset(
-    {"subscribers", "campaigns", "messages", "deliveries", "suppressions", "templates", "lists", "segments"}
+    {
+        "subscribers",
+        "campaigns",
+        "messages",
+        "deliveries",
+        "suppressions",
+        "templates",
+        "lists",
+        "segments",
+        "imports",
+    }
 )
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import select
 from courierx_core.access import service as access
 from courierx_core.courier import Courier
 from courierx_core.feedback.model import Event
+from courierx_core.imports.model import BadLine, Import
 from courierx_core.messages.model import Content
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Tenant
@@ -111,4 +112,7 @@ class World:
             ids["template"] = unit.templates.add(
                 Template(tenant_id=tenant_id, name=word + " of old", subject=word, text=word)
             ).id
+            ids["import"] = unit.imports.add(Import(tenant_id=tenant_id, file_name=word, state="done")).id
+            unit.imports.note_errors(ids["import"], [BadLine(2, f"{word}@", word)])
+            unit.files.put(unit.files.new(), 0, word.encode())
             unit.audit.add("made", word, {"word": word}, actor=word)

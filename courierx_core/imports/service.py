@@ -1,0 +1,69 @@
+"""Use cases of imports: a file handed in, and an import given up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import BinaryIO
+
+import msgspec
+
+from courierx_core.checking import Checks
+from courierx_core.courier import Courier
+from courierx_core.errors import Conflict
+from courierx_core.imports import spool
+from courierx_core.imports.model import OPEN, Import, ImportKind, Options
+from courierx_core.notify import notify
+from courierx_core.ports.store import UnitOfWork
+from courierx_core.work import WorkItem
+
+FILE_NAME_MAX = 255
+RECEIVE_SECONDS = 3600.0
+"""An upload that is not complete by then was cut off: its process died."""
+
+
+def hand_in(
+    courier: Courier,
+    tenant_id: int,
+    stream: BinaryIO,
+    *,
+    kind: ImportKind = "subscribers",
+    file_name: str = "",
+    options: Options | None = None,
+) -> Import:
+    """Keep a file for a worker to take in. Raises InvalidInput, NotFound for the list."""
+    options = options or Options()
+    checks = Checks()
+    file_name = checks.text("file_name", file_name, longest=FILE_NAME_MAX, required=False)
+    checks.done()
+    with courier.store.begin(tenant_id) as unit:
+        if options.list_id is not None:
+            unit.lists.get(options.list_id)
+        made = unit.imports.add(
+            Import(
+                tenant_id=tenant_id, kind=kind, file_name=file_name, file_id=unit.files.new(), options=options
+            )
+        )
+        overdue = courier.runtime.now() + timedelta(seconds=RECEIVE_SECONDS)
+        unit.work.add(msgspec.structs.replace(_work(made), due_at=overdue))
+    size = spool.keep(courier, tenant_id, made.file_id, stream)
+    with courier.store.begin(tenant_id) as unit:
+        unit.work.end(made.id, topics=("import",))
+        waiting = msgspec.structs.replace(made, state="waiting", size=size)
+        made = unit.imports.save(waiting, was="receiving")
+        unit.work.add(_work(made))
+    notify(courier, "tasks")
+    return made
+
+
+def cancel(unit: UnitOfWork, import_id: int) -> Import:
+    """Take nothing more of it in; the rows that are in stay. Raises NotFound, Conflict when it is over."""
+    unit.work.end(import_id, topics=("import",))  # waits for a step that is just being committed
+    found = unit.imports.get(import_id)
+    if found.state not in OPEN:
+        raise Conflict(f"Import {import_id} is {found.state}: there is nothing left to cancel.")
+    unit.files.remove(found.file_id)
+    return unit.imports.save(msgspec.structs.replace(found, state="cancelled"), was=found.state)
+
+
+def _work(import_: Import) -> WorkItem:
+    return WorkItem(tenant_id=import_.tenant_id, stream="broadcast", topic="import", subject_id=import_.id)
