@@ -1,6 +1,6 @@
 """CourierX's framework: the names a plugin author needs."""
 
-from courierx_core.errors import CourierXError, Forbidden, InvalidInput
+from courierx_core.errors import ConfigError, CourierXError, Forbidden, InvalidInput
 from courierx_core.hooks import hookimpl
 from courierx_core.plugins import API
 from courierx_core.ports.driver import Config, Driver, Problem, Runtime, Secret
@@ -33,8 +33,8 @@ from courierx_core.ports.transport import (
 )
 
 __all__ = [
-    "API", "Accepted", "Attachment", "BounceClass", "Config", "CourierXError", "Deferred", "Driver",
-    "Envelope", "Feedback", "FeedbackKind", "FeedbackSource", "Fields", "Forbidden", "Grant",
+    "API", "Accepted", "Attachment", "BounceClass", "Config", "ConfigError", "CourierXError", "Deferred",
+    "Driver", "Envelope", "Feedback", "FeedbackKind", "FeedbackSource", "Fields", "Forbidden", "Grant",
     "HttpReply", "HttpRequest", "InvalidInput", "Limiter", "NoAnswer", "Outcome", "Problem", "Queue",
     "Rate", "Receipt", "Refused", "Resolver", "Runtime", "Secret", "Session", "Stop", "Store",
     "TimedOut", "Traits", "Transport", "TransportDown", "Uncertain", "hookimpl",

@@ -11,13 +11,13 @@ from courierx_app.container import (
     default_transport,
     hooks_of,
     policy_of,
-    public_url_of,
+    runtime_of,
 )
 from courierx_app.settings import Configuration
 from courierx_core import adoption
 from courierx_core.errors import CourierXError
 from courierx_core.plugins import STORES, TRANSPORTS
-from courierx_core.ports.driver import Problem, Runtime
+from courierx_core.ports.driver import Problem
 
 
 def checkup(configuration: Configuration) -> list[Problem]:
@@ -65,15 +65,12 @@ def _no_transport(configuration: Configuration) -> Problem:
 
 
 def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
-    settings = configuration.settings
-    runtime = Runtime(
-        environment=settings.environment,
-        folder=configuration.folder,
-        public_url=public_url_of(settings),
-        environ=configuration.environ,
-    )
+    runtime = runtime_of(configuration)
     found: list[Problem] = []
-    driver = each.make(runtime)
+    try:
+        driver = each.make(runtime)
+    except CourierXError as problem:
+        return [Problem("error", problem.code, str(problem))]
     try:
         found += driver.check()
         if each.slot is STORES and not driver.revision():

@@ -45,13 +45,7 @@ def build(configuration: Configuration) -> Courier:
     hooks = hooks_of(settings)
     drivers = chosen(configuration)
     keys = secret_keys(settings, configuration.folder)
-    runtime = Runtime(
-        environment=settings.environment,
-        folder=configuration.folder,
-        public_url=public_url_of(settings),
-        environ=configuration.environ,
-        secrets=SecretBox(keys),
-    )
+    runtime = msgspec.structs.replace(runtime_of(configuration), secrets=SecretBox(keys))
     made: dict[str, dict[str, Any]] = {}
     for each in drivers:
         made.setdefault(each.slot.group, {})[each.name] = each.make(runtime)
@@ -88,6 +82,16 @@ def opened(configuration: Configuration, *, migrate: bool = False) -> Iterator[C
         yield courier
     finally:
         courier.close()
+
+
+def runtime_of(configuration: Configuration) -> Runtime:
+    """Return what a driver is lent, without what encrypts: enough to check one."""
+    return Runtime(
+        environment=configuration.settings.environment,
+        folder=configuration.folder,
+        public_url=public_url_of(configuration.settings),
+        environ=configuration.environ,
+    )
 
 
 def hooks_of(settings: Settings) -> Hooks:
@@ -136,15 +140,35 @@ def default_transport(configuration: Configuration) -> str:
 def chosen_names(configuration: Configuration) -> dict[str, set[str]]:
     """Return group -> names of the drivers that the configuration names, whether they load or not."""
     settings = configuration.settings
-    instances = dict(configuration.tables.transports)
-    if default := default_transport(configuration):
-        instances.setdefault(default, {})
     return {
         STORES.group: {store_of(settings.database_url)[0]},
         QUEUES.group: {settings.queue},
         LIMITERS.group: {settings.limiter},
         RESOLVERS.group: {settings.resolver} - {""},
-        TRANSPORTS.group: {str(table.get("driver", name)) for name, table in instances.items()},
+        TRANSPORTS.group: {driver for driver, _ in transports_of(configuration).values()},
+        FEEDBACK.group: {driver for driver, _ in sources_of(configuration).values()},
+    }
+
+
+def transports_of(configuration: Configuration) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return name -> driver and settings of each transport: the file's, and the default."""
+    default = default_transport(configuration)
+    return _instances(configuration.tables.transports, (default,) if default else ())
+
+
+def sources_of(configuration: Configuration) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the same of each feedback source that stands alone."""
+    return _instances(configuration.tables.feedback, configuration.settings.feedback)
+
+
+def _instances(
+    tables: Mapping[str, dict[str, Any]], also: Sequence[str]
+) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Read `[slot.NAME]` tables, whose `driver` is the name where it is not said."""
+    given = {**tables, **{name: {} for name in also if name not in tables}}
+    return {
+        name: (str(table.get("driver", name)), {key: table[key] for key in table if key != "driver"})
+        for name, table in given.items()
     }
 
 
@@ -159,12 +183,8 @@ def chosen(configuration: Configuration) -> list[Chosen]:
     ]
     if settings.resolver:
         wanted.append((RESOLVERS, "resolver", settings.resolver, tables.resolver))
-    instances = dict(tables.transports)
-    if default := default_transport(configuration):
-        instances.setdefault(default, {})
-    for name, table in instances.items():
-        rest = {key: value for key, value in table.items() if key != "driver"}
-        wanted.append((TRANSPORTS, name, str(table.get("driver", name)), rest))
+    for slot, instances in ((TRANSPORTS, transports_of), (FEEDBACK, sources_of)):
+        wanted += [(slot, name, *given) for name, given in instances(configuration).items()]
     drivers, problems = [], []
     for slot, name, driver_name, table in wanted:
         try:
@@ -173,6 +193,7 @@ def chosen(configuration: Configuration) -> list[Chosen]:
             problems.append(str(problem))
     try:
         drivers += _feedback(drivers)
+        problems += _twice(drivers)
     except CourierXError as problem:
         problems.append(str(problem))
     if problems:
@@ -190,12 +211,22 @@ def _feedback(drivers: Sequence[Chosen]) -> list[Chosen]:
     ]
 
 
+def _twice(drivers: Sequence[Chosen]) -> list[str]:
+    """Say which sources have one URL between them."""
+    names = [each.name for each in drivers if each.slot is FEEDBACK]
+    return [
+        f"[feedback.{name}] and [transports.{name}] both answer at /events/{name}: call one another name"
+        for name in sorted({name for name in names if names.count(name) > 1})
+    ]
+
+
 def _chosen(
     slot: Slot[Any], name: str, driver_name: str, table: dict[str, Any], environ: Mapping[str, str]
 ) -> Chosen:
     driver = slot.load(driver_name)
-    where = f"[transports.{name}] of courierx.toml" if slot is TRANSPORTS else f"[{name}] of courierx.toml"
-    if slot is TRANSPORTS and name != driver_name:
+    named = {TRANSPORTS.group: "transports.", FEEDBACK.group: "feedback."}.get(slot.group, "")
+    where = f"[{named}{name}] of courierx.toml"
+    if named and name != driver_name:
         # Two instances of one driver share its variables, so what the instance's own table says wins.
         theirs = {variable for field, variable in env_names(driver.Config).items() if field in table}
         environ = {key: value for key, value in environ.items() if key not in theirs}

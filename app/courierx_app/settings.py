@@ -49,15 +49,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     sender_email: Annotated[str, Meta(extra={"env": "SES_SENDER_EMAIL"})] = ""
     """The From of a campaign whose tenant has no sender of its own."""
-    sns_allowed_topic_arns: Annotated[tuple[str, ...], Meta(extra={"env": "SNS_ALLOWED_TOPIC_ARNS"})] = ()
-    sns_verify_signatures: Annotated[bool, Meta(extra={"env": "SNS_VERIFY_SIGNATURES"})] = True
-    sns_skip_signature_verification: Annotated[
-        bool, Meta(extra={"env": "SNS_SKIP_SIGNATURE_VERIFICATION"})
-    ] = False
-    sns_signature_timeout_seconds: Annotated[
-        _Seconds, Meta(extra={"env": "SNS_SIGNATURE_TIMEOUT_SECONDS"})
-    ] = 5
-
     transport: Annotated[str, Meta(extra={"env": "COURIERX_TRANSPORT"})] = ""
     """The default transport: a name of `[transports.NAME]`, or a driver's. '' is mock in development and
     none elsewhere, unless courierx.toml has exactly one."""
@@ -65,6 +56,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     limiter: Annotated[str, Meta(extra={"env": "COURIERX_LIMITER"})] = "local"
     resolver: Annotated[str, Meta(extra={"env": "COURIERX_RESOLVER"}, examples=["dns"])] = ""
     """What looks up sender domains; '' is nothing, and none can be verified."""
+    feedback: Annotated[tuple[str, ...], Meta(extra={"env": "COURIERX_FEEDBACK"})] = ("sns",)
+    """Feedback sources that belong to no one transport; each answers at `/events/NAME`."""
     disable_plugins: Annotated[tuple[str, ...], Meta(extra={"env": "COURIERX_DISABLE_PLUGINS"})] = ()
     public_url: Annotated[
         str, Meta(extra={"env": "COURIERX_PUBLIC_URL"}, examples=["https://mail.example.com"])
@@ -101,15 +94,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inbound_tls_key: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_KEY"})] = ""
     operator_email: Annotated[str, Meta(extra={"env": "COURIERX_OPERATOR_EMAIL"})] = ""
 
-    @property
-    def verifies_sns(self) -> bool:
-        return self.sns_verify_signatures and not self.sns_skip_signature_verification
-
 
 class DriverTables(msgspec.Struct, frozen=True, kw_only=True):
     """The tables of courierx.toml that belong to drivers, unread."""
 
     transports: dict[str, dict[str, Any]] = {}
+    feedback: dict[str, dict[str, Any]] = {}
     queue: dict[str, Any] = {}
     limiter: dict[str, Any] = {}
     resolver: dict[str, Any] = {}
@@ -161,11 +151,6 @@ def refusals(settings: Settings, *, dev: bool = False) -> list[str]:
         problems.append(f"--dev answers without a key and refuses to start with {where}")
     if settings.environment == "production" and "*" in settings.allowed_origins:
         problems.append(f"ALLOWED_ORIGINS: got '*'; with {where} it takes the origins by name")
-    if settings.environment != "development" and not settings.verifies_sns:
-        problems.append(
-            "SNS_VERIFY_SIGNATURES must be true and SNS_SKIP_SIGNATURE_VERIFICATION false with "
-            f"{where}: anyone could report bounces"
-        )
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         problems.append(f"COURIERX_PUBLIC_URL: got {settings.public_url!r}; it takes an http or https URL")
     problems += _problem_of(lambda: networks(settings.trusted_proxies))

@@ -83,10 +83,14 @@ def find(courier: Courier, source: str, feedback: Feedback) -> tuple[int, int] |
     """Return (tenant id, delivery id) of what it is about: by our own token, else by the provider's id."""
     if feedback.send_id:
         return named_by(courier, feedback.send_id)
-    if feedback.provider_id and feedback.recipient:
-        with courier.store.platform(write=False) as platform:
-            return platform.delivery_of(source, feedback.provider_id, address_of(feedback.recipient))
-    return None
+    if not (feedback.provider_id and feedback.recipient):
+        return None
+    # what belongs to no transport may speak of the mail of each
+    via = [source] if source in courier.transports else list(courier.transports)
+    address = address_of(feedback.recipient)
+    with courier.store.platform(write=False) as platform:
+        found = (platform.delivery_of(name, feedback.provider_id, address) for name in via)
+        return next((each for each in found if each is not None), None)
 
 
 def named_by(courier: Courier, text: str, kind: Kind | None = None) -> tuple[int, int] | None:

@@ -53,8 +53,15 @@ class Feedback(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedbackSource(Driver[C]):
-    """Entry-point group `courierx.feedback`; answers `POST /events/{transport name}`. A source with the
-    entry-point name of a transport is given that transport's Config."""
+    """Entry-point group `courierx.feedback`; answers `POST /events/{name}`. A source with the entry-point
+    name of a transport answers for each instance of it, and is given its Config. Any other stands alone:
+    it is named in COURIERX_FEEDBACK or has a table `[feedback.NAME]`, and may speak of mail that went over
+    any transport."""
+
+    @property
+    def tenant_id(self) -> int | None:
+        """The only tenant of whose mail it may speak; None is any."""
+        return None
 
     def answer(self, request: HttpRequest) -> HttpReply | None:
         """Answer a provider's handshake; None for ordinary events."""
@@ -62,7 +69,8 @@ class FeedbackSource(Driver[C]):
 
     @abstractmethod
     def verify(self, request: HttpRequest) -> None:
-        """Raise Forbidden unless the request is truly the provider's and fresh."""
+        """Raise Forbidden unless the request is truly the provider's and fresh; InvalidInput where the body
+        has the signature in it and cannot be read."""
 
     @abstractmethod
     def parse(self, request: HttpRequest) -> Iterable[Feedback]:

@@ -28,10 +28,9 @@ from courierx_ses import checkup
 from courierx_ses.account import Allowance
 from courierx_ses.client import begin, begun, ses_client
 from courierx_ses.config import SesConfig
+from courierx_ses.events import SEND_ID_TAG
 from courierx_ses.verdicts import answered, is_quota, unanswered
 
-SEND_ID_TAG = "courierx_send_id"
-"""The message tag that carries our id; events bring it back."""
 MAX_BYTES = 40_000_000
 POLL_SECONDS = 0.05
 """How long answers are waited for while there may be more to send."""

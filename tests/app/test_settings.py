@@ -13,9 +13,12 @@ from courierx_app.origins import origins
 from courierx_app.secret_key import FILE, secret_keys
 from courierx_app.settings import Configuration, Settings, read, refusals, store_of
 from courierx_core.errors import ConfigError
+from courierx_core.plugins import FEEDBACK
 from courierx_core.ports.driver import Secret
 
 PRODUCTION = {"ENVIRONMENT": "production"}
+SQLITE = {"DATABASE_URL": "sqlite:///x.db"}
+TOPIC = "arn:aws:sns:eu-central-1:123456789012:courierx"
 
 
 def settings(folder: Path, **environ: str) -> Settings:
@@ -34,13 +37,14 @@ def test_the_references_example_file_starts(tmp_path: Path) -> None:
         "DATABASE_URL=postgresql+psycopg2://u:p@localhost:5432/courierx?sslmode=require\n"
         "REDIS_URL=redis://localhost:6379/0\nRQ_QUEUE_NAME=emails\nAWS_ACCESS_KEY_ID=\n"
         "AWS_SECRET_ACCESS_KEY=''\nAWS_REGION_NAME=ap-southeast-2\nSES_CONFIGURATION_SET=\n"
-        'SES_SENDER_EMAIL="no-reply@example.com"\nSNS_ALLOWED_TOPIC_ARNS=arn:a, arn:b\n'
+        f'SES_SENDER_EMAIL="no-reply@example.com"\nSNS_ALLOWED_TOPIC_ARNS={TOPIC}, {TOPIC}2\n'
         "SNS_VERIFY_SIGNATURES=true\nSNS_SKIP_SIGNATURE_VERIFICATION=false\nSNS_SIGNATURE_TIMEOUT_SECONDS=5\n"
         "ALLOWED_ORIGINS=http://localhost,http://localhost:3000\nRATE_LIMIT_PER_MINUTE=120\n"
     )
     made = settings(tmp_path)
     assert made.sender_email == "no-reply@example.com"
-    assert made.sns_allowed_topic_arns == ("arn:a", "arn:b")
+    sources = [each.config for each in chosen(read(tmp_path, SQLITE)) if each.slot is FEEDBACK]
+    assert [each.allowed_topic_arns for each in sources] == [(TOPIC, f"{TOPIC}2")]  # type: ignore[attr-defined]
     assert made.allowed_origins == ("http://localhost", "http://localhost:3000")
     assert store_of(made.database_url) == (
         "postgresql",
@@ -109,11 +113,6 @@ def test_a_file_that_is_no_toml_is_named(tmp_path: Path) -> None:
     ("environ", "named"),
     [
         ({**PRODUCTION, "ALLOWED_ORIGINS": "*"}, "ALLOWED_ORIGINS"),
-        ({**PRODUCTION, "SNS_VERIFY_SIGNATURES": "false"}, "SNS_VERIFY_SIGNATURES"),
-        (
-            {"ENVIRONMENT": "staging", "SNS_SKIP_SIGNATURE_VERIFICATION": "1"},
-            "SNS_SKIP_SIGNATURE_VERIFICATION",
-        ),
         ({"COURIERX_PUBLIC_URL": "mail.example.com"}, "COURIERX_PUBLIC_URL"),
     ],
 )
@@ -121,10 +120,14 @@ def test_what_is_unsafe_refuses_to_start(tmp_path: Path, environ: dict[str, str]
     assert named in refused(tmp_path, **environ)
 
 
-def test_signatures_may_be_unchecked_in_development_only(tmp_path: Path) -> None:
-    assert settings(tmp_path, SNS_VERIFY_SIGNATURES="0").verifies_sns is False
-    assert settings(tmp_path, SNS_SKIP_SIGNATURE_VERIFICATION="yes").verifies_sns is False
-    assert settings(tmp_path).verifies_sns is True
+@pytest.mark.parametrize("switch", ["SNS_VERIFY_SIGNATURES=0", "SNS_SKIP_SIGNATURE_VERIFICATION=yes"])
+def test_signatures_may_be_unchecked_in_development_only(tmp_path: Path, switch: str) -> None:
+    name, _, value = switch.partition("=")
+    given = {"DATABASE_URL": f"sqlite:///{tmp_path}/x.db", "COURIERX_SECRET_KEY": "k", name: value}
+    build(read(tmp_path, given)).close()
+    for environment in ("staging", "production"):
+        with pytest.raises(ConfigError, match=name):
+            build(read(tmp_path, {**given, "ENVIRONMENT": environment}))
 
 
 def test_dev_is_refused_in_production(tmp_path: Path) -> None:
@@ -171,6 +174,19 @@ def test_several_transports_and_no_choice_leave_the_default_open(tmp_path: Path)
     assert default_transport(read(tmp_path, {})) == ""
     (tmp_path / "courierx.toml").write_text('[transports.a]\ndriver = "mock"\n')
     assert default_transport(read(tmp_path, {})) == "a"
+
+
+def test_feedback_sources_stand_alone_by_name_or_by_table(tmp_path: Path) -> None:
+    (tmp_path / "courierx.toml").write_text(
+        f'[feedback.acme]\ndriver = "sns"\ntenant_id = 3\nallowed_topic_arns = ["{TOPIC}3"]\n'
+    )
+    made = read(tmp_path, {"SNS_ALLOWED_TOPIC_ARNS": TOPIC})
+    found = {each.name: each.config for each in chosen(made) if each.slot is FEEDBACK}
+    assert found["sns"].allowed_topic_arns == (TOPIC,)  # type: ignore[attr-defined]
+    assert found["acme"].allowed_topic_arns == (f"{TOPIC}3",)  # type: ignore[attr-defined]
+    assert chosen_names(made)["courierx.feedback"] == {"sns"}
+    with pytest.raises(ConfigError, match="no feedback source called 'nosuch'"):
+        chosen(read(tmp_path, {"COURIERX_FEEDBACK": "sns,nosuch"}))
 
 
 def test_every_drivers_problems_are_told_at_once(tmp_path: Path) -> None:

@@ -195,8 +195,7 @@ def main(base: str, key: str = "") -> None:
     admin(tenant)
     if "/domains/request-verification" in paths:
         domains(tenant)
-    if "/events/sns" in paths:
-        provider_events()
+    provider_events()
     call("DELETE", f"/tenants/{tenant}", expect=204)
     call("GET", f"/tenants/{tenant}", expect=404)
     print("every flow works")

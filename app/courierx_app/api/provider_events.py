@@ -54,8 +54,8 @@ def provider_events(
         headers={name.lower(): value for name, value in request.headers.items()},
         body=body,
     )
-    source.verify(asked)
     try:
+        source.verify(asked)
         answer = source.answer(asked)
         told = list(source.parse(asked)) if answer is None else []
     except InvalidInput as junk:
@@ -64,7 +64,7 @@ def provider_events(
         # the framework adds a charset of its own to a text's type
         kind = answer.content_type.removesuffix("; charset=utf-8")
         return Response(answer.body, status_code=answer.status, media_type=kind)
-    got = receive(courier, transport, told)
+    got = receive(courier, transport, told, tenant_id=source.tenant_id)
     return Response(Heard(status=_word(told), new=len(got.events), known=got.known, unmatched=got.unmatched))
 
 

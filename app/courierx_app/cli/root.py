@@ -27,6 +27,7 @@ COMMANDS = {
     "templates": ("courierx_app.cli.templates:templates", "Check a template."),
     "inbound": ("courierx_app.cli.inbound:inbound", "Take the mail that comes back."),
     "bounces": ("courierx_app.cli.bounces:bounces", "Read bounces and complaints."),
+    "sns": ("courierx_app.cli.sns:sns", "Check a notification of Amazon SNS."),
     "plugins": ("courierx_app.cli.plugins:plugins", "Show what is installed, chosen, disabled or broken."),
 }
 
