@@ -27,7 +27,7 @@ def recipients_of(part: Entity, explained: str) -> list[Reported]:
 def recipients_in(text: str, explained: str) -> list[Reported]:
     """Return the recipients that groups of fields name, wherever the fields were found."""
     found: dict[str, Reported] = {}
-    explained = " ".join(explained[:TEXT_MAX].split())
+    explained = explained[:TEXT_MAX]
     for group in _GROUPS.split(text)[:_MAX_GROUPS]:
         fields = {name: decoded(value) for name, value in reversed(fields_of(group))}
         if "final-recipient" in fields or "original-recipient" in fields:
@@ -38,7 +38,8 @@ def recipients_in(text: str, explained: str) -> list[Reported]:
 
 def _recipient(fields: dict[str, str], explained: str) -> Reported:
     address = _typed(fields.get("original-recipient", "")) or _typed(fields.get("final-recipient", ""))
-    diagnostic = fields.get("diagnostic-code", "").partition(";")[2].strip()
+    diagnostic = fields.get("diagnostic-code", "").partition(";")[2].strip() or _said_of(address, explained)
+    explained = " ".join(explained.split())
     action = _ACTIONS.get(fields.get("action", "failed").split(" ")[0].lower(), "failed")
     status = status_in(fields.get("status", ""))
     own = status_in(diagnostic)
@@ -57,6 +58,13 @@ def _recipient(fields: dict[str, str], explained: str) -> Reported:
         bounce="soft" if action == "delayed" else cls,
         diagnostic=(diagnostic or explained)[:DIAGNOSTIC_MAX],
     )
+
+
+def _said_of(address: str, explained: str) -> str:
+    """Return what the text says after an address and a colon: OpenSMTPD gives its reason there alone."""
+    line = rf"^[ \t]*<?{re.escape(address or ' ')}>?:[ \t]*(\S.*)"
+    said = re.search(line, explained, re.IGNORECASE | re.MULTILINE)
+    return said[1].strip() if said else ""
 
 
 def _typed(value: str) -> str:

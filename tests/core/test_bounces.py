@@ -159,3 +159,19 @@ def test_a_damaged_shape_raises_nothing(name: str, at: int, put: bytes, gone: in
 def test_any_text_has_a_class(text: str, status: str) -> None:
     assert classify(status, text) in ("hard", "soft", "policy", "sender")
     assert by_text(text) in (None, "hard", "soft", "policy", "sender")
+
+
+def test_a_reason_that_only_the_text_gives_is_its_status() -> None:
+    """OpenSMTPD's reports say 5.0.0 in their fields, and the far side's words beside the address."""
+    report = parse(
+        b"From: MAILER-DAEMON@mx.example\nContent-Type: multipart/report; boundary=b\n\n"
+        b"--b\n\nThe following list of recipients:\n\nann@x.example: 550 5.1.1 no such user here\n"
+        b"bob@x.example: 552 5.2.2 over quota\n\n--b\nContent-Type: message/delivery-status\n\n"
+        b"Reporting-MTA: dns; mx.example\n\nFinal-Recipient: rfc822; ann@x.example\nAction: failed\n"
+        b"Status: 5.0.0\n\nFinal-Recipient: rfc822; bob@x.example\nAction: failed\nStatus: 5.0.0\n\n--b--\n"
+    )
+    told = {each.address: (each.status, each.bounce, each.diagnostic) for each in report.recipients}
+    assert told == {
+        "ann@x.example": ("5.1.1", "hard", "550 5.1.1 no such user here"),
+        "bob@x.example": ("5.2.2", "soft", "552 5.2.2 over quota"),
+    }
