@@ -13,12 +13,13 @@ import msgspec
 
 from courierx_app.container import opened
 from courierx_app.demo import HTML, TEXT
-from courierx_app.people import LineStream, people
+from courierx_app.people import people
 from courierx_app.sending import send_until_done
 from courierx_app.settings import read
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
+from courierx_core.imports.spool import LineStream
 from courierx_core.imports.steps import import_csv
 from courierx_core.tenants.model import Tenant
 

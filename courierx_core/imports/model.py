@@ -66,6 +66,9 @@ class Import(msgspec.Struct, frozen=True, kw_only=True):
     file_name: str = ""
     """As its sender calls it."""
     file_id: int = 0
+    """Of the table, which is CSV."""
+    workbook_id: int | None = None
+    """Of the workbook whose first sheet has yet to become the table."""
     options: Options = Options()
     state: ImportState = "receiving"
     size: int = 0

@@ -11,10 +11,13 @@ import msgspec
 from courierx_core.audience.csvfile import SubscriberFile
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError, Fenced, StoreError
+from courierx_core.imports import spool
 from courierx_core.imports.csvtable import Place
 from courierx_core.imports.model import Import
-from courierx_core.imports.spool import Spooled
+from courierx_core.imports.service import drop_files
+from courierx_core.imports.spool import LineStream, Spooled
 from courierx_core.imports.steps import Step, steps, take
+from courierx_core.imports.workbook import csv_of
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.imports")
@@ -40,6 +43,8 @@ def take_in(courier: Courier, item: WorkItem) -> None:
         return
     began = courier.runtime.monotonic()
     try:
+        if import_.workbook_id is not None:
+            import_ = _unpack(courier, item, import_, import_.workbook_id)
         for step in _steps(courier, import_):
             import_ = _commit(courier, item, import_, step)
             if courier.runtime.monotonic() - began > TURN_SECONDS:
@@ -51,6 +56,23 @@ def take_in(courier: Courier, item: WorkItem) -> None:
         raise
     except CourierXError as error:
         _fail(courier, item, import_, str(error))
+
+
+def _unpack(courier: Courier, item: WorkItem, import_: Import, workbook_id: int) -> Import:
+    """Make the table of a workbook, whole: what a crash left of it is made again."""
+    with courier.store.begin(item.tenant_id) as unit:
+        unit.work.advance(item, cursor=0)
+        unit.files.remove(import_.file_id)
+    workbook = io.BufferedReader(Spooled(courier, item.tenant_id, workbook_id, import_.size))
+    table = io.BufferedReader(LineStream(csv_of(workbook)))
+    size = spool.keep(
+        courier, item.tenant_id, import_.file_id, table, also=lambda unit: unit.work.advance(item, cursor=0)
+    )
+    with courier.store.begin(item.tenant_id) as unit:
+        unit.work.advance(item, cursor=0)
+        unit.files.remove(workbook_id)
+        unpacked = msgspec.structs.replace(import_, state="working", workbook_id=None, size=size)
+        return unit.imports.save(unpacked, was=import_.state)
 
 
 def _steps(courier: Courier, import_: Import) -> Iterator[Step]:
@@ -83,5 +105,5 @@ def _fail(courier: Courier, item: WorkItem, import_: Import, why: str) -> None:
 def _end(courier: Courier, item: WorkItem, import_: Import, ended: Import) -> None:
     with courier.store.begin(item.tenant_id) as unit:
         unit.work.advance(item, cursor=ended.offset, done=True, error=ended.error)
-        unit.files.remove(import_.file_id)
+        drop_files(unit, import_)
         unit.imports.save(ended, was=import_.state)

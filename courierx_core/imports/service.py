@@ -12,6 +12,7 @@ from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
 from courierx_core.imports import spool
 from courierx_core.imports.model import OPEN, Import, ImportKind, Options
+from courierx_core.imports.workbook import check_workbook, is_workbook
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.work import WorkItem
@@ -30,8 +31,13 @@ def hand_in(
     file_name: str = "",
     options: Options | None = None,
 ) -> Import:
-    """Keep a file for a worker to take in. Raises InvalidInput, NotFound for the list."""
+    """Keep a file, CSV or a workbook, for a worker to take in. It must be one that can seek. Raises
+    InvalidInput, NotFound for the list."""
     options = options or Options()
+    workbook = is_workbook(stream)
+    if workbook:
+        check_workbook(stream)
+        stream.seek(0)
     checks = Checks()
     file_name = checks.text("file_name", file_name, longest=FILE_NAME_MAX, required=False)
     checks.done()
@@ -40,12 +46,17 @@ def hand_in(
             unit.lists.get(options.list_id)
         made = unit.imports.add(
             Import(
-                tenant_id=tenant_id, kind=kind, file_name=file_name, file_id=unit.files.new(), options=options
+                tenant_id=tenant_id,
+                kind=kind,
+                file_name=file_name,
+                file_id=unit.files.new(),
+                workbook_id=unit.files.new() if workbook else None,
+                options=options,
             )
         )
         overdue = courier.runtime.now() + timedelta(seconds=RECEIVE_SECONDS)
         unit.work.add(msgspec.structs.replace(_work(made), due_at=overdue))
-    size = spool.keep(courier, tenant_id, made.file_id, stream)
+    size = spool.keep(courier, tenant_id, made.workbook_id or made.file_id, stream)
     with courier.store.begin(tenant_id) as unit:
         unit.work.end(made.id, topics=("import",))
         waiting = msgspec.structs.replace(made, state="waiting", size=size)
@@ -61,8 +72,15 @@ def cancel(unit: UnitOfWork, import_id: int) -> Import:
     found = unit.imports.get(import_id)
     if found.state not in OPEN:
         raise Conflict(f"Import {import_id} is {found.state}: there is nothing left to cancel.")
-    unit.files.remove(found.file_id)
+    drop_files(unit, found)
     return unit.imports.save(msgspec.structs.replace(found, state="cancelled"), was=found.state)
+
+
+def drop_files(unit: UnitOfWork, import_: Import) -> None:
+    """Let go of what an import was made from."""
+    for file_id in (import_.file_id, import_.workbook_id):
+        if file_id is not None:
+            unit.files.remove(file_id)
 
 
 def _work(import_: Import) -> WorkItem:

@@ -4,21 +4,31 @@ from __future__ import annotations
 
 import io
 import zlib
+from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 from courierx_core.courier import Courier
+from courierx_core.ports.store import UnitOfWork
 
 PIECE_BYTES = 256 * 1024
 PIECES_AT_ONCE = 16
 """Written in one transaction, so that an upload of a gigabyte keeps nobody waiting."""
 
 
-def keep(courier: Courier, tenant_id: int, file_id: int, stream: BinaryIO) -> int:
-    """Copy a stream into pieces of a file; return its size in bytes."""
+def keep(
+    courier: Courier,
+    tenant_id: int,
+    file_id: int,
+    stream: BinaryIO,
+    also: Callable[[UnitOfWork], object] | None = None,
+) -> int:
+    """Copy a stream into pieces of a file, and do `also` in each transaction; return its size in bytes."""
     size = number = 0
     more = True
     while more:
         with courier.store.begin(tenant_id) as unit:
+            if also is not None:
+                also(unit)
             for _ in range(PIECES_AT_ONCE):
                 data = stream.read(PIECE_BYTES)
                 if data:
@@ -63,3 +73,25 @@ class Spooled(io.RawIOBase):
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
+
+
+class LineStream(io.RawIOBase):
+    """A readable binary stream over an iterator of lines."""
+
+    def __init__(self, lines: Iterator[bytes]) -> None:
+        self._lines = lines
+        self._rest = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        size = len(buffer)
+        parts, have = [self._rest], len(self._rest)
+        while have < size and (line := next(self._lines, None)) is not None:
+            parts.append(line)
+            have += len(line)
+        data = b"".join(parts)
+        self._rest = data[size:]
+        buffer[: min(size, have)] = data[:size]
+        return min(size, have)

@@ -104,6 +104,7 @@ imports = owned(
     created(),
     updated(),
     Column("finished_at", Utc),
+    Column("workbook_id", Big),
 )
 
 import_errors = Table(

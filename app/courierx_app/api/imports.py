@@ -23,6 +23,7 @@ from courierx_core.exports.csvlines import csv_lines
 from courierx_core.imports import service
 from courierx_core.imports.model import BadLine, Import, ImportKind, ImportState, Options
 from courierx_core.imports.steps import import_csv
+from courierx_core.imports.workbook import is_workbook
 from courierx_core.tenants import service as tenants
 
 AT_ONCE_BYTES = 1 << 20
@@ -112,8 +113,9 @@ async def answer_upload(
     upload: Upload,
     options: Options,
 ) -> Response[Any]:
-    """Take a small file in now, 200; hand a larger one in for a worker, 202 with where to ask for it."""
-    if upload.size <= AT_ONCE_BYTES and not _prefers_async(request.headers):
+    """Take a small CSV file in now, 200; hand anything else in for a worker, 202 with where to ask for it."""
+    at_once = upload.size <= AT_ONCE_BYTES and not _prefers_async(request.headers)
+    if at_once and not is_workbook(upload.file):
         return Response(await run_sync(_take_now, courier, tenant_id, upload, options), status_code=200)
     made = await run_sync(_hand_in, courier, tenant_id, upload, options)
     return Response(shown(made), status_code=202, headers={"Location": f"/imports/{made.id}"})

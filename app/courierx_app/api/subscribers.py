@@ -183,10 +183,11 @@ class SubscriberController(Controller):
         on_conflict: OnConflict = None,
         list_id: FromQuery[int | None] = None,
     ) -> Response[Taken]:
-        """Import CSV: JSON with `csv_text`, a streamed `text/csv` body, or a multipart `file`.
+        """Import CSV or the first sheet of an .xlsx workbook: JSON with `csv_text`, the file as the body, or
+        a multipart `file`.
 
-        400 without an address column. A file of more than a megabyte, or any with `Prefer: respond-async`,
-        is taken in by a worker: 202, and an import to ask for.
+        400 without an address column. A workbook, a file of more than a megabyte, or any with `Prefer:
+        respond-async`, is taken in by a worker: 202, and an import to ask for.
         """
         async with uploaded(request) as upload:
             query = {"tenant_id": tenant_id, "on_conflict": on_conflict, "list_id": list_id}

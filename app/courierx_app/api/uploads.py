@@ -24,7 +24,7 @@ JSON_MAX_BYTES = 10_000_000
 _IN_MEMORY = 1 << 20
 _PARTS_MAX = 20
 _FIELD_MAX = 64 * 1024
-CSV = "text/csv"
+FILES = ("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 T = TypeVar("T", bound=msgspec.Struct)
 
@@ -54,7 +54,7 @@ class UploadOperation(Operation):
         self.request_body = RequestBody(
             content={
                 "application/json": OpenAPIMediaType(schema=Schema(description="csv_text, and the fields")),
-                CSV: OpenAPIMediaType(schema=file),
+                **{kind: OpenAPIMediaType(schema=file) for kind in FILES},
                 "multipart/form-data": OpenAPIMediaType(schema=Schema(description="file, and the fields")),
             }
         )
@@ -68,7 +68,7 @@ async def uploaded(request: Request[Any, Any, Any]) -> AsyncIterator[Upload]:
         file = cast("BinaryIO", spooled)
         if kind == "multipart/form-data":
             upload = await _form(request, options.get("boundary", ""), file)
-        elif kind == CSV:
+        elif kind in FILES:
             async for chunk in request.stream():
                 file.write(chunk)
             upload = Upload(file=file, size=file.tell())

@@ -22,13 +22,15 @@ def subscribers() -> None:
 @tenant_option
 @json_option
 def import_(file: Path, update: bool, list_id: int | None, tenant: str | None, as_json: bool) -> None:
-    """Import a CSV file with an `email` column; other columns become names and attributes."""
+    """Import a CSV file or an .xlsx workbook with an `email` column; other columns become names and
+    attributes."""
     from courierx_core.imports.model import Options
     from courierx_core.imports.steps import import_csv
+    from courierx_core.imports.workbook import table_of
 
-    with courier() as made, file.open("rb") as stream:
+    with courier() as made, file.open("rb") as stream, table_of(stream) as table:
         report = import_csv(
-            made, tenant_named(made, tenant).id, stream, Options(update=update, list_id=list_id)
+            made, tenant_named(made, tenant).id, table, Options(update=update, list_id=list_id)
         )
     if as_json:
         emit(report)
