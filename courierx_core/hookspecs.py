@@ -27,7 +27,10 @@ def courierx_startup(courier: Courier) -> None:
 
 @hookspec
 def courierx_template_filters() -> Mapping[str, Callable[..., object]]:
-    """Offer template filters by name; a name that another plugin offers too is an error at start."""
+    """Offer template filters by name; a name that another plugin offers too is an error at start.
+
+    The same filters on the same variable may be worked out once for a whole part: let the answer hang on
+    nothing but the arguments."""
     raise NotImplementedError
 
 

@@ -33,9 +33,9 @@ class Feed(Iterator[Envelope | None]):
 
     def __init__(self, news: threading.Event, wants: Literal["mime", "fields"] = "mime") -> None:
         self.news = news
-        """Set for the run: answers wait, the belt ran dry, or the sender has returned."""
+        """Set for the run: a step's answers wait, the belt ran dry, or the sender has returned."""
         self.step = 1
-        """How many answers are worth waking the run for."""
+        """How many answers are worth a transaction."""
         self.deadline = float("inf")
         """Boot time after which nothing more may be handed over: the lease is too old."""
         self.answers: deque[Receipt | Unrendered] = deque()
@@ -63,6 +63,11 @@ class Feed(Iterator[Envelope | None]):
         self._finished = True
         self._filled.set()
 
+    @property
+    def short_of_a_step(self) -> bool:
+        """A dry belt woke the run before a step's answers came, and more of them may come."""
+        return self.starved and not self.over and bool(self._open) and len(self.answers) < self.step
+
     def take_back(self) -> list[Envelope]:
         """Take off the belt what has not been handed over."""
         left: list[Envelope] = []
@@ -81,8 +86,9 @@ class Feed(Iterator[Envelope | None]):
             except IndexError:
                 if self._finished:
                     raise StopIteration from None
-                self.starved = True
-                self.news.set()
+                if not self.starved:  # told once: the run knows until it fills the belt
+                    self.starved = True
+                    self.news.set()
                 if self._open:
                     return None
                 self._filled.wait(IDLE_SECONDS)

@@ -91,6 +91,8 @@ class SendRun:
         self._verdicts: list[tuple[OpenItem, Verdict]] = []
         """To be recorded by the next window."""
         self._window = 1
+        self._commit_seconds = 0.0
+        """How long the last window took to commit."""
         self._lease_end = boottime() + courier.policy.lease_seconds * LEASE_SHARE
         self._stopped_at: float | None = None
         self._next_claim = 0.0
@@ -138,11 +140,17 @@ class SendRun:
     # Waiting, and what the answers say.
 
     def _wait(self) -> None:
-        """Sleep until a step's worth of answers, a dry belt, a rate that allows more, or a tick."""
+        """Sleep until a step's worth of answers, a dry belt, a rate that allows more, or a tick.
+
+        A dry belt is given as long as a commit takes to make a step's worth: its answers come one by one,
+        and a transaction costs the same for two of them as for twenty."""
         now = time.monotonic()
         waits = [line.not_before - now for line in self._lines.values() if line.items]
         if not (waits and min(waits) <= 0 and not self._under_way) and not self._verdicts:
             self._news.wait(min([TICK_SECONDS, *(wait for wait in waits if wait > 0)]))
+            self._news.clear()
+            if any(line.feed is not None and line.feed.short_of_a_step for line in self._lines.values()):
+                self._news.wait(min(TICK_SECONDS, self._commit_seconds))
         self._news.clear()
         if self._stopped_at is None and self.stop.is_set():
             self._stopped_at = time.monotonic()
@@ -275,6 +283,7 @@ class SendRun:
         intents = [envelope.id for _, _, envelope in batch.intents]
         retries = group_retries(batch.verdicts, messages)
         while True:
+            began = time.monotonic()
             try:
                 answer = self.ledger.window(tenant_id, moves, outcomes, intents, retries, self.stream)
             except StoreError as error:
@@ -285,6 +294,7 @@ class SendRun:
                 if self._stopped_at is None and self.stop.is_set():
                     self._stopped_at = time.monotonic()
                 continue
+            self._commit_seconds = time.monotonic() - began
             if failpoints.armed:
                 if outcomes:
                     failpoints.hit("after_record")

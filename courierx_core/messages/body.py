@@ -56,6 +56,7 @@ def _woven(part: Part, skeleton: Skeleton) -> Pieces:
     """Encode the fixed text between the holes; what fills a hole starts a line and ends it softly."""
     late = {logic: skeleton.late(logic.write, logic.count) for logic in part.logic}
     pieces: list[bytes | int] = []
+    known: dict[Value, int] = {}
     text = ""
     for segment in part.segments or ():
         holes: Pieces
@@ -67,7 +68,9 @@ def _woven(part: Part, skeleton: Skeleton) -> Pieces:
             text += segment.prefix + start
             holes = (*tokens, SOFT_BREAK)
         elif isinstance(segment, Value):
-            holes = (skeleton.value(part.bytes_of(segment)), SOFT_BREAK)
+            if segment not in known:
+                known[segment] = skeleton.value(part.bytes_of(segment))
+            holes = (known[segment], SOFT_BREAK)
         else:
             holes = (late[segment.logic][segment.place],)
         pieces += (soft_end(encode(text)), *holes)

@@ -31,7 +31,7 @@ class Url(NamedTuple):
 
 
 class Value(NamedTuple):
-    """A segment that differs between recipients."""
+    """A segment that differs between recipients, and the line where it is met first."""
 
     read: Read
     line: int
@@ -55,6 +55,7 @@ class Part:
     ) -> None:
         self.name, self.is_html = name, name == "html"
         self._filters, self._constants, self._urls = filters, constants, urls
+        self._values: dict[str, Value] = {}
         self.program = Program(source, part=name, filters=filters, html=self.is_html)
         self.layout = Program(layout, part="layout", filters=filters, html=True) if layout else None
         self.logic: Sequence[Logic] = ()
@@ -159,11 +160,17 @@ class Part:
         root = root_of(node)
         if root.name in self._urls:
             return self._urls[root.name] if root is node else logic.add(alone(node))
-        read = reader(node, self._constants, self._filters)
-        value = Value(read, node.lineno)
+        value = self._value(node)
         if root.name in self._constants:
             return self._short(value)(_NOBODY, {})
         return value
+
+    def _value(self, node: nodes.Expr) -> Value:
+        """Return the same value for the same expression: a town that is named ten times is read once."""
+        form = repr(node)  # says all but the line
+        if form not in self._values:
+            self._values[form] = Value(reader(node, self._constants, self._filters), node.lineno)
+        return self._values[form]
 
 
 # Nothing to encode, nothing to escape: most names and all ordinary addresses.

@@ -323,6 +323,20 @@ def test_a_bad_value_fails_its_recipient_alone(before: str) -> None:
         compiled.envelope(recipient(first_name="bad"))
 
 
+def test_a_value_that_is_named_again_is_worked_out_once_in_a_part() -> None:
+    seen: list[object] = []
+
+    def noted(value: object) -> object:
+        seen.append(value)
+        return value
+
+    text = "{{ first_name|noted }}, {{ last_name|noted }}!\n{{ first_name | noted }}"
+    compiled = Compiled(message(text=text), KEYS, {"noted": noted})
+    whole = content(read(compiled.render(recipient(first_name="Ann", last_name="Lee"))))
+    assert whole.strip() == "Ann, Lee!\nAnn"
+    assert seen == ["Ann", "Lee"]
+
+
 def test_a_message_that_cannot_be_compiled_says_where() -> None:
     with pytest.raises(RenderError) as failed:
         Compiled(message(html="a\n{{ 'x'|format }}"), KEYS)

@@ -28,6 +28,40 @@ def test_it_gives_what_was_pushed_then_none_while_answers_are_open(feed: Feed) -
     assert feed.news.is_set()
 
 
+def test_a_dry_belt_wakes_the_run_once_until_it_is_filled(feed: Feed) -> None:
+    feed.push(envelopes(1))
+    next(feed)
+    assert next(feed) is None
+    feed.news.clear()
+    assert next(feed) is None
+    assert not feed.news.is_set()
+
+
+def test_a_dry_belt_is_short_of_a_step_until_that_many_answers_came_or_none_will(feed: Feed) -> None:
+    feed.step = 2
+    feed.push(envelopes(1, 2, 3))
+    for _ in range(3):
+        next(feed)
+    assert not feed.short_of_a_step, "the belt may not be dry"
+    next(feed)
+    feed.answer(Accepted(1))
+    assert feed.short_of_a_step
+    feed.news.clear()
+    feed.answer(Accepted(2))
+    assert not feed.short_of_a_step
+    assert feed.news.is_set()
+
+
+def test_nobody_waits_for_more_answers_of_a_sender_that_is_gone(feed: Feed) -> None:
+    feed.step = 2
+    feed.push(envelopes(1))
+    next(feed)
+    next(feed)
+    assert feed.short_of_a_step
+    feed.close(None)
+    assert not feed.short_of_a_step
+
+
 def test_finished_it_ends(feed: Feed) -> None:
     feed.push(envelopes(1))
     feed.finish()
