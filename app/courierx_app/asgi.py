@@ -28,6 +28,7 @@ from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.headers import add_headers
 from courierx_app.api.health import HealthController
+from courierx_app.api.idempotency import InWork, provide_once
 from courierx_app.api.imports import ImportController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
@@ -97,6 +98,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
         dependencies={
             "courier": Provide(lambda: courier, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),
+            "once": Provide(provide_once, sync_to_thread=False),
         },
         exception_handlers={
             CourierXError: courierx_problem,
@@ -119,6 +121,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
                 "courier": courier,
                 "settings": settings,
                 "access": _access(courier, settings, dev),
+                "in_work": InWork(),
                 "https": public_url_of(settings).startswith("https:"),
             }
         ),

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 from courierx_core.access.model import ApiKey, key_matches, key_text, new_secret, parse_key
 from courierx_core.checking import Checks
 from courierx_core.errors import Conflict, InvalidInput, NotFound
+from courierx_core.keep import Keep, nothing
 from courierx_core.ports.driver import utcnow
-from courierx_core.ports.platform import Keys
-from courierx_core.ports.store import Store
+from courierx_core.ports.platform import PlatformUnit
+from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.scopes import PLATFORM, SCOPES
 from courierx_core.tenants import service as tenants
 
@@ -23,6 +24,9 @@ OVERLAP_MAX = 30 * 24 * 3600
 
 _TOUCH_EVERY = timedelta(minutes=1)
 
+NewKey: TypeAlias = tuple[ApiKey, str]
+"""A key that was just made, and its text, which is shown this once."""
+
 
 def create_key(
     store: Store[Any],
@@ -32,7 +36,8 @@ def create_key(
     scopes: Sequence[str] = (),
     expires_at: datetime | None = None,
     now: datetime | None = None,
-) -> tuple[ApiKey, str]:
+    keep: Keep[NewKey] = nothing,
+) -> NewKey:
     """Make a key; without a tenant it is a platform key. Return it and its text, which is kept nowhere.
 
     Raises InvalidInput with every bad field, NotFound for an unknown tenant.
@@ -58,9 +63,11 @@ def create_key(
         digest=digest,
         expires_at=expires_at,
     )
-    with _keys_of(store, tenant_id) as keys:
-        key = keys.add(key)
-    return key, key_text(key.id, secret)
+    with _holding(store, tenant_id) as unit:
+        key = unit.keys.add(key)
+        made = (key, key_text(key.id, secret))
+        keep(unit, made)
+    return made
 
 
 def rotate_key(
@@ -70,7 +77,8 @@ def rotate_key(
     *,
     overlap_seconds: int = OVERLAP_SECONDS,
     now: datetime,
-) -> tuple[ApiKey, str]:
+    keep: Keep[NewKey] = nothing,
+) -> NewKey:
     """Make a key that may do the same, and let the old one end after the overlap (0: at once).
 
     The new one lives as long as the old one was made to. With a tenant only that tenant's key. Raises
@@ -89,16 +97,19 @@ def rotate_key(
         digest=digest,
         expires_at=now + lifetime if lifetime else None,
     )
-    with _keys_of(store, old.tenant_id) as keys:
+    with _holding(store, old.tenant_id) as unit:
+        keys = unit.keys
         old = keys.get(key_id)
         if old.revoked_at is not None or (old.expires_at is not None and old.expires_at <= now):
             raise Conflict(f"Key {key_id} works no more; make a new one.")
-        made = keys.add(new)
+        added = keys.add(new)
+        made = (added, key_text(added.id, secret))
         if overlap_seconds == 0:
             keys.revoke(key_id)
         elif old.expires_at is None or old.expires_at > ends:
             keys.expire(key_id, ends)
-    return made, key_text(made.id, secret)
+        keep(unit, made)
+    return made
 
 
 def list_keys(store: Store[Any], tenant_id: int | None = None) -> Sequence[ApiKey]:
@@ -112,8 +123,8 @@ def list_keys(store: Store[Any], tenant_id: int | None = None) -> Sequence[ApiKe
 
 def revoke_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> ApiKey:
     """Revoke a key; it stops working at once. With a tenant only that tenant's. Raises NotFound."""
-    with _keys_of(store, find_key(store, key_id, tenant_id).tenant_id) as keys:
-        return keys.revoke(key_id)
+    with _holding(store, find_key(store, key_id, tenant_id).tenant_id) as unit:
+        return unit.keys.revoke(key_id)
 
 
 def find_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> ApiKey:
@@ -126,15 +137,15 @@ def find_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> Ap
 
 
 @contextmanager
-def _keys_of(store: Store[Any], tenant_id: int | None) -> Iterator[Keys]:
-    """Open the tenant's keys, or the platform's. Raises NotFound for an unknown tenant."""
+def _holding(store: Store[Any], tenant_id: int | None) -> Iterator[UnitOfWork | PlatformUnit]:
+    """Open what holds the tenant's keys, or the platform's. Raises NotFound for an unknown tenant."""
     if tenant_id is None:
         with store.platform() as platform:
-            yield platform.keys
+            yield platform
     else:
         with store.begin(tenant_id) as unit:
             tenants.require(unit)
-            yield unit.keys
+            yield unit
 
 
 def authenticate(store: Store[Any], text: str, now: datetime) -> ApiKey | None:

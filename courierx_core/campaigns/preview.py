@@ -11,6 +11,7 @@ from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import content_of
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput
+from courierx_core.keep import Keep, nothing
 from courierx_core.mail.address import Address
 from courierx_core.messages import transactional
 from courierx_core.messages.compile import Compiled
@@ -77,6 +78,7 @@ def send_test(
     to: Sequence[Address],
     *,
     subscriber_id: int | None = None,
+    keep: Keep[Sent] = nothing,
 ) -> Sent:
     """Send a campaign's mail as it is now to a few addresses, each of them as a subscriber would get it.
 
@@ -101,10 +103,8 @@ def send_test(
         prepared = transactional.prepare_content(
             courier, tenant_id, content, addresses, transport=campaign.transport
         )
-    with courier.store.begin(tenant_id) as unit:
-        sent = transactional.store(unit, prepared)
-    warnings = _warnings(sent.warnings, person.attributes)
-    return msgspec.structs.replace(sent, notification=transactional.announce(courier), warnings=warnings)
+    prepared = msgspec.structs.replace(prepared, warnings=_warnings(prepared.warnings, person.attributes))
+    return transactional.post(courier, tenant_id, prepared, keep)
 
 
 def _person(unit: UnitOfWork, campaign: Campaign, subscriber_id: int | None) -> Subscriber:

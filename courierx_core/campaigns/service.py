@@ -22,6 +22,7 @@ from courierx_core.errors import (
     NotFound,
     RenderError,
 )
+from courierx_core.keep import Keep, nothing
 from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
 from courierx_core.messages.limits import SUBJECT_MAX
@@ -147,7 +148,7 @@ def content_of(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Conten
     )
 
 
-def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
+def start(courier: Courier, tenant_id: int, campaign_id: int, *, keep: Keep[Started] = nothing) -> Started:
     """Freeze a draft into a message and queue its snapshot, once, whoever else tries.
 
     Raises Conflict when it is not startable or reaches nobody, InvalidInput when it cannot be sent.
@@ -155,6 +156,7 @@ def start(courier: Courier, tenant_id: int, campaign_id: int) -> Started:
     with courier.store.begin(tenant_id) as unit:
         started = start_in(courier, unit, campaign_id)
         unit.work.end(campaign_id, topics=("schedule",))
+        keep(unit, started)
     return msgspec.structs.replace(started, notification=notify(courier, "tasks"))
 
 
@@ -311,7 +313,13 @@ def cancel(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
 
 
 def clone(
-    courier: Courier, tenant_id: int, campaign_id: int, *, only: Sequence[DeliveryState] = (), name: str = ""
+    courier: Courier,
+    tenant_id: int,
+    campaign_id: int,
+    *,
+    only: Sequence[DeliveryState] = (),
+    name: str = "",
+    keep: Keep[Campaign] = nothing,
 ) -> Campaign:
     """Make a draft with a campaign's content; with `only`, for exactly those whose delivery ended in one
     of these states. Raises Conflict where nobody's did."""
@@ -330,7 +338,9 @@ def clone(
             audience=audience,
             **{field: getattr(found, field) for field in CONTENT},
         )
-        return create(courier, unit, draft)
+        made = create(courier, unit, draft)
+        keep(unit, made)
+    return made
 
 
 def _message_id(campaign: Campaign) -> int:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import RESENDABLE, STATES, DeliveryState
 from courierx_core.errors import InvalidInput
+from courierx_core.keep import Keep, nothing
 from courierx_core.messages.service import campaign_of, reopen
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
@@ -22,7 +23,9 @@ def known_states(names: Sequence[str]) -> Sequence[DeliveryState]:
     return [known[name] for name in names]
 
 
-def resend(courier: Courier, tenant_id: int, delivery_ids: Sequence[int]) -> Sequence[int]:
+def resend(
+    courier: Courier, tenant_id: int, delivery_ids: Sequence[int], *, keep: Keep[Sequence[int]] = nothing
+) -> Sequence[int]:
     """Queue exactly these deliveries again; return them. Those whose mail may have arrived (uncertain) or
     failed may be asked for. Raises NotFound, or InvalidInput naming each that is in another state."""
     wanted = sorted(set(delivery_ids))
@@ -40,6 +43,7 @@ def resend(courier: Courier, tenant_id: int, delivery_ids: Sequence[int]) -> Seq
             i for message_id, ids in by_message.items() for i in unit.deliveries.requeue(message_id, ids)
         ]
         streams = {_open_again(unit, message_id) for message_id in by_message}
+        keep(unit, moved)
     for stream in streams:
         notify(courier, stream)
     return moved

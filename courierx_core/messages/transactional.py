@@ -12,6 +12,7 @@ from courierx_core.audience.model import Attribute
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import Delivery
 from courierx_core.errors import Conflict, FieldProblem, InvalidInput, NotFound, RenderError
+from courierx_core.keep import Keep, nothing
 from courierx_core.mail.address import Address
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.limits import check_limits
@@ -167,12 +168,18 @@ def announce(courier: Courier) -> str:
     return notify(courier, "transactional")
 
 
-def send(courier: Courier, tenant_id: int, new: NewMessage) -> Sent:
+def send(courier: Courier, tenant_id: int, new: NewMessage, *, keep: Keep[Sent] = nothing) -> Sent:
     """Check, store and announce one message."""
     with courier.store.begin(tenant_id, write=False) as unit:
         prepared = prepare(courier, unit, new)
+    return post(courier, tenant_id, prepared, keep)
+
+
+def post(courier: Courier, tenant_id: int, prepared: Prepared, keep: Keep[Sent] = nothing) -> Sent:
+    """Store and announce what was prepared."""
     with courier.store.begin(tenant_id) as unit:
         sent = store(unit, prepared)
+        keep(unit, sent)
     return msgspec.structs.replace(sent, notification=announce(courier))
 
 

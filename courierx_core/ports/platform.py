@@ -9,6 +9,7 @@ from typing import Protocol
 import msgspec
 
 from courierx_core.access.model import ApiKey
+from courierx_core.ports.idempotency import Idempotency
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 
@@ -57,6 +58,8 @@ class PlatformUnit(Protocol):
     tenants: Tenants
     keys: Keys
     """Platform keys to add; any tenant's key to authenticate."""
+    idempotency: Idempotency
+    """Of requests that are no tenant's."""
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,

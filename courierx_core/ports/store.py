@@ -22,6 +22,7 @@ from courierx_core.delivery.model import Delivery, DeliveryState, Pace
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
+from courierx_core.ports.idempotency import Idempotency
 from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, Segments, Subscribers, Suppressions
@@ -225,22 +226,6 @@ class Audit(Protocol):
 
     def add(self, action: str, subject: str, detail: Mapping[str, Any], *, actor: str) -> None: ...
     def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Entry]: ...
-
-
-class IdempotentAnswer(msgspec.Struct, frozen=True):
-    """What a request with this key was answered; `status` 0 while it is still in work."""
-
-    key: str
-    fingerprint: bytes
-    status: int = 0
-    body: bytes = b""
-
-
-class Idempotency(Protocol):
-    def get(self, key: str) -> IdempotentAnswer | None:
-        """Return what the key was used for in the last 24 h."""
-
-    def put(self, answer: IdempotentAnswer) -> None: ...
 
 
 class Secrets(Protocol):

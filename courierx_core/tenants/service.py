@@ -7,11 +7,19 @@ from typing import Any
 import msgspec
 
 from courierx_core.checking import Checks
+from courierx_core.keep import Keep, nothing
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.tenants.model import NAME_MAX, Tenant
 
 
-def create(store: Store[Any], *, name: str, contact_email: str, default_from: str = "") -> Tenant:
+def create(
+    store: Store[Any],
+    *,
+    name: str,
+    contact_email: str,
+    default_from: str = "",
+    keep: Keep[Tenant] = nothing,
+) -> Tenant:
     """Add a tenant. Raises InvalidInput with every bad field, Conflict on a name that is taken."""
     checks = Checks()
     tenant = Tenant(
@@ -21,7 +29,9 @@ def create(store: Store[Any], *, name: str, contact_email: str, default_from: st
     )
     checks.done()
     with store.platform() as unit:
-        return unit.tenants.add(tenant)
+        made = unit.tenants.add(tenant)
+        keep(unit, made)
+    return made
 
 
 def ensure(store: Store[Any], name: str) -> Tenant:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from courierx_core.testing.store_content import ContentContract
 from courierx_core.testing.store_deliveries import DeliveriesContract
 from courierx_core.testing.store_events import EventsContract
+from courierx_core.testing.store_idempotency import IdempotencyContract
 from courierx_core.testing.store_imports import ImportsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
@@ -25,6 +26,7 @@ class StoreContract(
     ContentContract,
     DeliveriesContract,
     EventsContract,
+    IdempotencyContract,
     WorkContract,
 ):
     """Every repository, both kinds of unit, and that no tenant sees another's rows."""

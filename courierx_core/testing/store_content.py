@@ -16,7 +16,7 @@ from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.messages.model import Content, Message
 from courierx_core.ports.driver import utcnow
-from courierx_core.ports.store import IdempotentAnswer, Store
+from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Attachment
 from courierx_core.templates.model import Template
 from courierx_core.testing.store_samples import add_tenant, new_message
@@ -243,19 +243,3 @@ class ContentContract:
         with store.begin(tenant) as unit:
             for n in range(3):
                 unit.audit.add("campaign.start", f"campaign:{n}", {"n": n}, actor="key:1")
-
-    def test_an_idempotency_key_is_taken_once_and_then_answered(self, store: Store[Any]) -> None:
-        tenant, other = add_tenant(store, "one"), add_tenant(store, "two")
-        claim = IdempotentAnswer("k", b"\x01f")
-        with store.begin(tenant) as unit:
-            assert unit.idempotency.get("k") is None
-            unit.idempotency.put(claim)
-            assert unit.idempotency.get("k") == claim
-            with pytest.raises(Conflict):
-                unit.idempotency.put(claim)
-            answer = IdempotentAnswer("k", b"\x01f", 202, b"{}")
-            unit.idempotency.put(answer)
-            assert unit.idempotency.get("k") == answer
-        with store.begin(other) as unit:
-            assert unit.idempotency.get("k") is None
-            unit.idempotency.put(claim)

@@ -14,7 +14,7 @@ from courierx_core.ports.store import SnapshotStep
 from courierx_core.work import SEND_ITEM_MAX
 
 BIND_TENANT = "SELECT set_config('courierx.tenant', %s, true)"
-BIND_PLATFORM = "SELECT set_config('courierx.platform', 'on', true)"
+BIND_PLATFORM = "SELECT set_config('courierx.platform', 'on', true), set_config('courierx.tenant', '0', true)"
 READ_ONLY = ", set_config('transaction_read_only', 'on', true)"
 
 

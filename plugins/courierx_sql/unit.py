@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import imports, people, platform, store
+from courierx_core.ports import idempotency, imports, people, platform, store
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -49,7 +49,7 @@ class SqlUnit:
         self.work: store.Work = WorkRows(rows)
         self.keys: platform.Keys = KeyRows(rows)
         self.audit: store.Audit = AuditRows(rows)
-        self.idempotency: store.Idempotency = IdempotencyRows(rows)
+        self.idempotency: idempotency.Idempotency = IdempotencyRows(rows)
         self.secrets: store.Secrets = SecretRows(rows)
 
     @property
@@ -69,6 +69,7 @@ class SqlPlatformUnit:
         self._sets = sets
         self.tenants: platform.Tenants = tenants.TenantRows(connection, sets)
         self.keys: platform.Keys = PlatformKeyRows(connection, sets)
+        self.idempotency: idempotency.Idempotency = IdempotencyRows(Accessor(connection, 0, sets))
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         return tenants.owner_of(self._connection, self._sets, table, object_id)

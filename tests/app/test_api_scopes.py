@@ -13,6 +13,7 @@ from litestar.testing import TestClient
 from courierx_app.api import bad_keys
 from courierx_app.api.scopes import check_scopes, needs
 from courierx_core.access import service as access
+from courierx_core.access.model import ApiKey, shown
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput, PluginError
 from courierx_core.ports.limiter import Rate
@@ -141,17 +142,17 @@ def test_a_rotated_key_works_on_for_its_overlap(
     client: Client, api: Callable[..., Client], courier: Courier, tenant_id: int
 ) -> None:
     old = client.post("/keys", json={"tenant_id": tenant_id, "name": "ci", "scopes": ["lists:read"]}).json()
+    before = courier.runtime.now()
     answer = client.post(f"/keys/{old['id']}/rotate?overlap_seconds=600")
+    after = courier.runtime.now()
     assert answer.status_code == 201, answer.text
     new = answer.json()
     assert (new["name"], new["scopes"], new["tenant_id"]) == ("ci", ["lists:read"], tenant_id)
     for text in (old["key"], new["key"]):
         assert api(text).get("/me").json()["scopes"] == ["lists:read"]
-    now = courier.runtime.now()
-    for after, works in ((599, True), (601, False)):
-        found = access.authenticate(courier.store, old["key"], now + timedelta(seconds=after))
-        assert (found is not None) is works
-    assert access.authenticate(courier.store, new["key"], now + timedelta(days=9999)) is not None
+    for at, works in ((before + timedelta(seconds=599), True), (after + timedelta(seconds=601), False)):
+        assert (access.authenticate(courier.store, old["key"], at) is not None) is works
+    assert access.authenticate(courier.store, new["key"], after + timedelta(days=9999)) is not None
 
 
 def test_without_an_overlap_the_old_key_ends_at_once(client: Client, api: Callable[..., Client]) -> None:
@@ -194,4 +195,4 @@ def test_the_last_use_of_a_key_is_noted(client: Client, api: Callable[..., Clien
 
 
 def test_what_is_shown_of_a_key_holds_no_digest() -> None:
-    assert set(access.shown(access.ApiKey())) == set(msgspec.structs.asdict(access.ApiKey())) - {"digest"}
+    assert set(shown(ApiKey())) == set(msgspec.structs.asdict(ApiKey())) - {"digest"}

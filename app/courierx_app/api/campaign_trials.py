@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
-from litestar import Controller, Request, Response, get, post
+from litestar import Controller, Response, get, post
 from litestar.params import FromPath, JSONBody, QueryParameter
 
 from courierx_app.api.addresses import GivenAddress
 from courierx_app.api.body import Body
 from courierx_app.api.campaign_bodies import CampaignAnswer, shown
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.idempotency import once
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.message_bodies import SentAnswer, addresses_of, sent_answer
 from courierx_app.api.scopes import needs
 from courierx_core.campaigns import preview, service
@@ -67,7 +67,7 @@ class CampaignTrialController(Controller):
     )
     def test(
         self,
-        request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         campaign_id: FromPath[int],
@@ -76,12 +76,17 @@ class CampaignTrialController(Controller):
         """Send it as it is now to a few addresses. Its audience, status and report stay as they are."""
         tenant_id = caller.owner(courier, "campaigns", campaign_id)
 
-        def send() -> SentAnswer:
-            to = addresses_of("to", data.to)
-            sent = preview.send_test(courier, tenant_id, campaign_id, to, subscriber_id=data.subscriber_id)
-            return sent_answer(sent, courier.runtime.now())
+        def send(answer: Answering) -> None:
+            preview.send_test(
+                courier,
+                tenant_id,
+                campaign_id,
+                addresses_of("to", data.to),
+                subscriber_id=data.subscriber_id,
+                keep=lambda unit, sent: answer(unit, sent_answer(sent, courier.runtime.now())),
+            )
 
-        return once(request, courier, tenant_id, data, send, 202)
+        return once(tenant_id, data, send, 202)
 
     @post(
         "/{campaign_id:int}/clone",
@@ -92,7 +97,7 @@ class CampaignTrialController(Controller):
     )
     def clone(
         self,
-        request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         campaign_id: FromPath[int],
@@ -100,11 +105,16 @@ class CampaignTrialController(Controller):
     ) -> Response[CampaignAnswer]:
         """Make a draft with the same content; 409 where nobody's delivery ended in a state of `only`."""
         tenant_id = caller.owner(courier, "campaigns", campaign_id)
-
         asked = data or Copy()
 
-        def copy() -> CampaignAnswer:
-            made = service.clone(courier, tenant_id, campaign_id, only=asked.only, name=asked.name)
-            return shown(made)
+        def copy(answer: Answering) -> None:
+            service.clone(
+                courier,
+                tenant_id,
+                campaign_id,
+                only=asked.only,
+                name=asked.name,
+                keep=lambda unit, made: answer(unit, shown(made)),
+            )
 
-        return once(request, courier, tenant_id, data, copy, 201)
+        return once(tenant_id, data, copy, 201)

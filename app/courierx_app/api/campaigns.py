@@ -21,7 +21,7 @@ from courierx_app.api.campaign_bodies import (
     shown,
 )
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.idempotency import once
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.campaigns import service
@@ -36,6 +36,7 @@ from courierx_core.campaigns.progress import Progress, progress
 from courierx_core.campaigns.reach import Reach, reach
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
+from courierx_core.ports.idempotency import Keeps
 from courierx_core.tenants import service as tenants
 
 
@@ -62,7 +63,7 @@ class CampaignController(Controller):
     )
     def create(
         self,
-        request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         data: JSONBody[NewCampaign],
@@ -70,14 +71,14 @@ class CampaignController(Controller):
         """Write a draft. Without lists and segment it goes to every active subscriber of the tenant."""
         tenant_id = caller.tenant(data.tenant_id)
 
-        def make() -> CampaignAnswer:
+        def make(answer: Answering) -> None:
             with courier.store.begin(tenant_id, write=False) as unit:
                 tenants.require(unit)
                 service.examine(courier, unit, campaign_of(unit, data))
             with courier.store.begin(tenant_id) as unit:
-                return shown(service.create(courier, unit, campaign_of(unit, data)))
+                answer(unit, shown(service.create(courier, unit, campaign_of(unit, data))))
 
-        return once(request, courier, tenant_id, data, make)
+        return once(tenant_id, data, make)
 
     @get("/", opt=needs("campaigns:read"), sync_to_thread=True)
     def list_(
@@ -151,20 +152,18 @@ class CampaignController(Controller):
 
     @post("/{campaign_id:int}/send-now", status_code=200, opt=needs("campaigns:send"), sync_to_thread=True)
     def send_now(
-        self,
-        request: Request[Any, Any, Any],
-        courier: TheCourier,
-        caller: TheCaller,
-        campaign_id: FromPath[int],
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]
     ) -> Response[Enqueued]:
         """Start sending; 409 with its status once it has started."""
         tenant_id = _tenant(courier, caller, campaign_id)
 
-        def start() -> Enqueued:
-            started = service.start(courier, tenant_id, campaign_id)
-            return Enqueued(enqueued=started.audience, status=shown(started.campaign).status)
+        def start(answer: Answering) -> None:
+            def keep(unit: Keeps, started: service.Started) -> None:
+                answer(unit, Enqueued(enqueued=started.audience, status=shown(started.campaign).status))
 
-        return once(request, courier, tenant_id, None, start)
+            service.start(courier, tenant_id, campaign_id, keep=keep)
+
+        return once(tenant_id, None, start)
 
     @post(
         "/{campaign_id:int}/schedule",

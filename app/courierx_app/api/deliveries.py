@@ -13,7 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from courierx_app.api.addresses import email_of
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.idempotency import once
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.delivery import service
@@ -94,17 +94,22 @@ class DeliveryController(Controller):
         sync_to_thread=True,
     )
     def resend(
-        self, request: Request[Any, Any, Any], courier: TheCourier, caller: TheCaller, data: JSONBody[Resend]
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[Resend]
     ) -> Response[Resent]:
         """Send exactly these again: uncertain ones, whose mail may have arrived, and failed ones."""
         tenant_id = caller.tenant(data.tenant_id)
         if not 1 <= len(data.delivery_ids) <= RESEND_MAX:
             raise InvalidInput.of("delivery_ids", "length", f"takes 1 to {RESEND_MAX} ids")
 
-        def send() -> Resent:
-            return Resent(queued=service.resend(courier, tenant_id, data.delivery_ids))
+        def send(answer: Answering) -> None:
+            service.resend(
+                courier,
+                tenant_id,
+                data.delivery_ids,
+                keep=lambda unit, queued: answer(unit, Resent(queued=queued)),
+            )
 
-        return once(request, courier, tenant_id, data, send)
+        return once(tenant_id, data, send)
 
 
 def shown(delivery: Delivery) -> DeliveryAnswer:

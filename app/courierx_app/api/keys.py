@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from litestar import Controller, delete, get, post
+from litestar import Controller, Response, delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from courierx_app.api.body import Body
 from courierx_app.api.caller import Caller
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.scopes import ANY_KEY, needs
 from courierx_core.access import service as access
 from courierx_core.access.model import scopes_of, shown
@@ -39,19 +40,25 @@ class KeyController(Controller):
     tags = ("Keys",)
 
     @post("/", dto=Body[NewKey], return_dto=None, opt=needs("keys:write"), sync_to_thread=True)
-    def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewKey]) -> dict[str, Any]:
+    def create(
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[NewKey]
+    ) -> Response[dict[str, Any]]:
         """Make a key; without a tenant a platform key makes another platform key."""
         tenant_id = data.tenant_id if caller.tenant_id is None else caller.tenant(data.tenant_id)
         _require_all(caller, allowed(data.scopes, platform=tenant_id is None))
-        key, text = access.create_key(
-            courier.store,
-            tenant_id=tenant_id,
-            name=data.name,
-            scopes=data.scopes,
-            expires_at=data.expires_at,
-            now=courier.runtime.now(),
-        )
-        return {**shown(key), "key": text}
+
+        def make(answer: Answering) -> None:
+            access.create_key(
+                courier.store,
+                tenant_id=tenant_id,
+                name=data.name,
+                scopes=data.scopes,
+                expires_at=data.expires_at,
+                now=courier.runtime.now(),
+                keep=lambda unit, made: answer(unit, _with_text(made)),
+            )
+
+        return once(tenant_id, data, make, 201, secret=True)
 
     @get("/", opt=needs("keys:read"), sync_to_thread=True)
     def list_(
@@ -64,22 +71,27 @@ class KeyController(Controller):
     @post("/{key_id:int}/rotate", opt=needs("keys:write"), sync_to_thread=True)
     def rotate(
         self,
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         key_id: FromPath[int],
         overlap_seconds: Overlap = access.OVERLAP_SECONDS,
-    ) -> dict[str, Any]:
+    ) -> Response[dict[str, Any]]:
         """Make a key that may do the same; the old one ends after `overlap_seconds`, a day by default."""
         old = access.find_key(courier.store, key_id, caller.tenant_id)
         _require_all(caller, scopes_of(old))
-        key, text = access.rotate_key(
-            courier.store,
-            key_id,
-            caller.tenant_id,
-            overlap_seconds=overlap_seconds,
-            now=courier.runtime.now(),
-        )
-        return {**shown(key), "key": text}
+
+        def rotate(answer: Answering) -> None:
+            access.rotate_key(
+                courier.store,
+                key_id,
+                caller.tenant_id,
+                overlap_seconds=overlap_seconds,
+                now=courier.runtime.now(),
+                keep=lambda unit, made: answer(unit, _with_text(made)),
+            )
+
+        return once(old.tenant_id, None, rotate, 201, secret=True)
 
     @delete("/{key_id:int}", opt=needs("keys:write"), sync_to_thread=True)
     def revoke(self, courier: TheCourier, caller: TheCaller, key_id: FromPath[int]) -> None:
@@ -97,6 +109,11 @@ def me(caller: TheCaller) -> dict[str, Any]:
         "scopes": sorted(caller.scopes),
         "key": key,
     }
+
+
+def _with_text(made: access.NewKey) -> dict[str, Any]:
+    key, text = made
+    return {**shown(key), "key": text}
 
 
 def _require_all(caller: Caller, wanted: frozenset[str]) -> None:

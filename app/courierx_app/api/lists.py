@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_app.api.subscribers import SubscriberAnswer
@@ -55,11 +56,18 @@ class ListController(Controller):
     tags = ("Lists",)
 
     @post("/", dto=Body[NewList], return_dto=None, sync_to_thread=True, opt=needs("lists:write"))
-    def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewList]) -> ListAnswer:
+    def create(
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[NewList]
+    ) -> Response[ListAnswer]:
         """Make an empty list; 409 where the tenant has one of that name."""
-        with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            tenants.require(unit)
-            return _shown(unit, [lists.create(unit, data.name)])[0]
+        tenant_id = caller.tenant(data.tenant_id)
+
+        def make(answer: Answering) -> None:
+            with courier.store.begin(tenant_id) as unit:
+                tenants.require(unit)
+                answer(unit, _shown(unit, [lists.create(unit, data.name)])[0])
+
+        return once(tenant_id, data, make, 201)
 
     @get("/", sync_to_thread=True, opt=needs("lists:read"))
     def list_(
@@ -129,12 +137,22 @@ class ListController(Controller):
         opt=needs("lists:write"),
     )
     def subscribe(
-        self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int], data: JSONBody[People]
-    ) -> Added:
+        self,
+        once: TheOnce,
+        courier: TheCourier,
+        caller: TheCaller,
+        list_id: FromPath[int],
+        data: JSONBody[People],
+    ) -> Response[Added]:
         """Put people on a list. Who left it stays off."""
-        with courier.store.begin(caller.owner(courier, "lists", list_id)) as unit:
-            added = lists.subscribe(unit, list_id, data.subscriber_ids)
-        return Added(added=added, left=len(set(data.subscriber_ids)) - added)
+        tenant_id = caller.owner(courier, "lists", list_id)
+
+        def add(answer: Answering) -> None:
+            with courier.store.begin(tenant_id) as unit:
+                added = lists.subscribe(unit, list_id, data.subscriber_ids)
+                answer(unit, Added(added=added, left=len(set(data.subscriber_ids)) - added))
+
+        return once(tenant_id, data, add)
 
     @delete("/{list_id:int}/subscribers", sync_to_thread=True, opt=needs("lists:write"))
     def unsubscribe(

@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from courierx_app.api.body import Body, read_object
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.idempotency import once
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.message_bodies import (
     BatchBody,
     MessageAnswer,
@@ -73,7 +73,7 @@ class MessageController(Controller):
     )
     def create(
         self,
-        request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         data: JSONBody[MessageBody],
@@ -84,11 +84,15 @@ class MessageController(Controller):
         """
         tenant_id = caller.tenant(data.tenant_id)
 
-        def send() -> SentAnswer:
-            sent = transactional.send(courier, tenant_id, message_of(data))
-            return sent_answer(sent, courier.runtime.now())
+        def send(answer: Answering) -> None:
+            transactional.send(
+                courier,
+                tenant_id,
+                message_of(data),
+                keep=lambda unit, sent: answer(unit, sent_answer(sent, courier.runtime.now())),
+            )
 
-        return once(request, courier, tenant_id, data, send, 202)
+        return once(tenant_id, data, send, 202)
 
     @post(
         "/batch",
@@ -101,7 +105,7 @@ class MessageController(Controller):
     )
     def batch(
         self,
-        request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         data: JSONBody[BatchBody],
@@ -111,16 +115,17 @@ class MessageController(Controller):
         if not 1 <= len(data.messages) <= BATCH_MAX:
             raise InvalidInput.of("messages", "length", f"takes 1 to {BATCH_MAX} messages")
 
-        def send() -> BatchAnswer:
+        def send(answer: Answering) -> None:
             with courier.store.begin(tenant_id, write=False) as unit:
                 tenants.require(unit)
                 ready = [_prepared(courier, unit, each) for each in data.messages]
             with courier.store.begin(tenant_id) as unit:
                 results = [_stored(courier, unit, each) for each in ready]
+                accepted = sum(each.status == 202 for each in results)
+                answer(unit, BatchAnswer(accepted=accepted, results=results))
             transactional.announce(courier)
-            return BatchAnswer(accepted=sum(each.status == 202 for each in results), results=results)
 
-        return once(request, courier, tenant_id, data, send)
+        return once(tenant_id, data, send)
 
     @get("/", opt=needs("messages:read"), sync_to_thread=True)
     def list_(

@@ -12,6 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.audience import segments
@@ -64,11 +65,18 @@ class SegmentController(Controller):
     tags = ("Segments",)
 
     @post("/", dto=Body[NewSegment], return_dto=None, sync_to_thread=True, opt=needs("segments:write"))
-    def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSegment]) -> SegmentAnswer:
+    def create(
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSegment]
+    ) -> Response[SegmentAnswer]:
         """Save a segment; 422 names every bad node of the tree by its path."""
-        with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            tenants.require(unit)
-            return shown(segments.create(unit, data.name, data.definition))
+        tenant_id = caller.tenant(data.tenant_id)
+
+        def make(answer: Answering) -> None:
+            with courier.store.begin(tenant_id) as unit:
+                tenants.require(unit)
+                answer(unit, shown(segments.create(unit, data.name, data.definition)))
+
+        return once(tenant_id, data, make, 201)
 
     @get("/", sync_to_thread=True, opt=needs("segments:read"))
     def list_(

@@ -7,12 +7,14 @@ from typing import Any
 import msgspec
 from anyio import move_on_after, sleep
 from anyio.to_thread import run_sync
-from litestar import Request, post
+from litestar import Request, Response, post
 from litestar.params import JSONBody
 
 from courierx_app.api.addresses import GivenAddress, address_of
 from courierx_app.api.body import Body
+from courierx_app.api.caller import Caller
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.scopes import needs
 from courierx_app.api.throttle import limited
 from courierx_core.courier import Courier
@@ -20,6 +22,7 @@ from courierx_core.delivery.model import OPEN, Delivery, DeliveryState
 from courierx_core.errors import FieldProblem, InvalidInput, RenderError
 from courierx_core.messages import transactional
 from courierx_core.messages.new import NewMessage
+from courierx_core.ports.idempotency import Keeps
 from courierx_core.templates.service import parts_of
 from courierx_core.tenants import service as tenants
 
@@ -61,18 +64,26 @@ class TrialAnswer(msgspec.Struct, frozen=True, kw_only=True):
     tags=["Messages"],
 )
 async def send_test(
-    request: Request[Any, Any, Any], courier: TheCourier, caller: TheCaller, data: JSONBody[TrialMail]
-) -> TrialAnswer:
+    request: Request[Any, Any, Any],
+    once: TheOnce,
+    courier: TheCourier,
+    caller: TheCaller,
+    data: JSONBody[TrialMail],
+) -> Response[TrialAnswer]:
     """Send one mail and wait at most 30 s for its answer; 429 past RATE_LIMIT_PER_MINUTE."""
     await run_sync(limited, request, courier, caller, "send-test")
 
-    def send() -> transactional.Sent:
+    tenant_id = await run_sync(_tenant, courier, caller, data.tenant_id)
+
+    def send(answer: Answering) -> None:
         to, (html, text) = address_of(data.recipient, "recipient"), parts_of(data.body, "", "")
         new = NewMessage(to=(to,), subject=data.subject, html=html, text=text)
+
+        def keep(unit: Keeps, sent: transactional.Sent) -> None:
+            answer(unit, _answer(sent.deliveries[0], ""))
+
         try:
-            if data.tenant_id is None and caller.tenant_id is None:
-                return transactional.send(courier, tenants.ensure(courier.store, TENANT).id, new)
-            return transactional.send(courier, caller.tenant(data.tenant_id), new)
+            sent.append(transactional.send(courier, tenant_id, new, keep=keep))
         except InvalidInput as error:
             raise InvalidInput(*map(_as_given, error.problems)) from None
         except RenderError as error:
@@ -80,13 +91,28 @@ async def send_test(
                 error.reason, part=_FIELDS.get(error.part, error.part), line=error.line
             ) from None
 
-    sent = await run_sync(send)
-    (delivery,) = sent.deliveries
+    sent: list[transactional.Sent] = []
+    first: Response[TrialAnswer] = await run_sync(once, tenant_id, data, send)
+    if not sent:
+        return first
+    (delivery,) = sent[0].deliveries
     if not data.enqueue:
         delivery = await _answered(courier, delivery)
+    answer = _answer(delivery, sent[0].notification)
+    await run_sync(once.amend, tenant_id, data, answer)
+    return Response(answer)
+
+
+def _tenant(courier: Courier, caller: Caller, given: int | None) -> int:
+    if given is None and caller.tenant_id is None:
+        return tenants.ensure(courier.store, TENANT).id
+    return caller.tenant(given)
+
+
+def _answer(delivery: Delivery, notification: str) -> TrialAnswer:
     queued = delivery.state in OPEN
     return TrialAnswer(
-        message_id=(sent.notification if queued else delivery.provider_id) or None,
+        message_id=(notification if queued else delivery.provider_id) or None,
         queued=queued,
         delivery_id=delivery.id,
         state=delivery.state,

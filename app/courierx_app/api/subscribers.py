@@ -14,6 +14,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 from courierx_app.api.addresses import GivenAddress, email_of
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.imports import ImportAnswer, OnConflict, Taken, answer_upload
 from courierx_app.api.paging import Cursor, Limit, page, searchable
 from courierx_app.api.scopes import needs
@@ -73,8 +74,8 @@ class SubscriberController(Controller):
         sync_to_thread=True,
     )
     def create(
-        self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSubscriber]
-    ) -> SubscriberAnswer:
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSubscriber]
+    ) -> Response[SubscriberAnswer]:
         """Add a person; 409 where the tenant has the address."""
         tenant_id = caller.tenant(data.tenant_id)
         person = Subscriber(
@@ -84,13 +85,17 @@ class SubscriberController(Controller):
             last_name=data.last_name,
             attributes=data.attributes,
         )
-        with courier.store.begin(tenant_id) as unit:
-            tenants.require(unit)
-            try:
-                return shown(add_subscriber(unit, person))
-            except Conflict:
-                # The words that clients of the reference look for.
-                raise Conflict("Subscriber already exists") from None
+
+        def add(answer: Answering) -> None:
+            with courier.store.begin(tenant_id) as unit:
+                tenants.require(unit)
+                try:
+                    answer(unit, shown(add_subscriber(unit, person)))
+                except Conflict:
+                    # The words that clients of the reference look for.
+                    raise Conflict("Subscriber already exists") from None
+
+        return once(tenant_id, data, add)
 
     @get("/", opt=needs("subscribers:read"), sync_to_thread=True)
     def list_(

@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 from courierx_app.api.addresses import GivenAddress, email_of
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.suppression.model import Cause, Suppression, listed_as
@@ -41,13 +42,18 @@ class SuppressionController(Controller):
 
     @post("/", dto=Body[NewSuppression], return_dto=None, opt=needs("suppression:write"), sync_to_thread=True)
     def create(
-        self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSuppression]
-    ) -> SuppressionAnswer:
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSuppression]
+    ) -> Response[SuppressionAnswer]:
         """Suppress an address, or with `@domain` everybody there; 409 where it is already. The cause is
         derived from the reason."""
-        with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            tenants.require(unit)
-            return shown(suppress(unit, _listed_as(data.email), data.reason))
+        tenant_id = caller.tenant(data.tenant_id)
+
+        def add(answer: Answering) -> None:
+            with courier.store.begin(tenant_id) as unit:
+                tenants.require(unit)
+                answer(unit, shown(suppress(unit, _listed_as(data.email), data.reason)))
+
+        return once(tenant_id, data, add, 201)
 
     @get("/", opt=needs("suppression:read"), sync_to_thread=True)
     def list_(

@@ -12,7 +12,7 @@ from litestar.params import FromPath, FromQuery, JSONBody
 
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.idempotency import once
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.templates import keeping
@@ -65,7 +65,7 @@ class TemplateController(Controller):
     @post("/", dto=Body[NewTemplate], return_dto=None, opt=needs("templates:write"), sync_to_thread=True)
     def create(
         self,
-        request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         data: JSONBody[NewTemplate],
@@ -73,15 +73,15 @@ class TemplateController(Controller):
         """Keep a template; 409 where the name is taken, 422 with part, line and reason of an error in it."""
         tenant_id = caller.tenant(data.tenant_id)
 
-        def make() -> TemplateAnswer:
+        def make(answer: Answering) -> None:
             new = msgspec.structs.asdict(data)
             template = Template(**{**new, "tenant_id": tenant_id, "name": data.name.strip()})
             keeping.examine(courier, template)
             with courier.store.begin(tenant_id) as unit:
                 tenants.require(unit)
-                return shown(unit.templates.add(template))
+                answer(unit, shown(unit.templates.add(template)))
 
-        return once(request, courier, tenant_id, data, make, 201)
+        return once(tenant_id, data, make, 201)
 
     @get("/", opt=needs("templates:read"), sync_to_thread=True)
     def list_(

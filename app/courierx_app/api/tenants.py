@@ -11,6 +11,7 @@ from litestar.params import FromPath, JSONBody
 
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.scopes import PLATFORM
@@ -35,11 +36,19 @@ class TenantController(Controller):
     tags = ("Tenants",)
 
     @post("/", dto=Body[NewTenant], return_dto=None, opt=needs(PLATFORM), sync_to_thread=True)
-    def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewTenant]) -> Tenant:
+    def create(self, once: TheOnce, courier: TheCourier, data: JSONBody[NewTenant]) -> Response[Tenant]:
         """Add a tenant; 409 where the name is taken."""
-        return tenants.create(
-            courier.store, name=data.name, contact_email=data.contact_email, default_from=data.default_from
-        )
+
+        def add(answer: Answering) -> None:
+            tenants.create(
+                courier.store,
+                name=data.name,
+                contact_email=data.contact_email,
+                default_from=data.default_from,
+                keep=answer,
+            )
+
+        return once(None, data, add, 201)
 
     @get("/", opt=needs("tenants:read"), sync_to_thread=True)
     def list_(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from courierx_core.errors import Conflict
-from courierx_core.ports.store import IdempotentAnswer
+from courierx_core.ports.idempotency import IdempotentAnswer
 from courierx_sql.accessor import Accessor
 from courierx_sql.clock import now
 from courierx_sql.tables import idempotency_keys as keys
@@ -26,20 +26,22 @@ class IdempotencyRows:
             return None
         return IdempotentAnswer(row.key, bytes(row.fingerprint), row.status, bytes(row.body))
 
-    def put(self, answer: IdempotentAnswer) -> None:
-        values: dict[str, Any] = {
-            "fingerprint": answer.fingerprint,
-            "status": answer.status,
-            "body": answer.body,
-            "created_at": now(),
-        }
-        # a first put (status 0) must not pass another request's: the unique key decides who runs
-        free = keys.c.created_at <= now(-KEPT_SECONDS) if answer.status == 0 else None
+    def add(self, answer: IdempotentAnswer) -> None:
+        values = {**_values(answer), "created_at": now()}
+        old = keys.c.created_at <= now(-KEPT_SECONDS)
         statement = (
             self._tenant.insert(keys)
             .values(key=answer.key, **values)
-            .on_conflict_do_update(index_elements=["tenant_id", "key"], set_=values, where=free)
+            .on_conflict_do_update(index_elements=["tenant_id", "key"], set_=values, where=old)
             .returning(keys.c.key)
         )
         if self._tenant.execute(statement).one_or_none() is None:
-            raise Conflict("A request with this Idempotency-Key is in work or was answered.")
+            raise Conflict("A request with this Idempotency-Key was answered already.")
+
+    def save(self, answer: IdempotentAnswer) -> None:
+        this = keys.c.key == answer.key
+        self._tenant.execute(self._tenant.update(keys).where(this).values(**_values(answer)))
+
+
+def _values(answer: IdempotentAnswer) -> dict[str, Any]:
+    return {"fingerprint": answer.fingerprint, "status": answer.status, "body": answer.body}
