@@ -39,6 +39,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_lateness: float = 3600
     return_path: str = ""
     """Domain of VERP return paths; '' uses the From address."""
+    spf: str = ""
+    """SPF mechanisms of the hosts mail leaves from (COURIERX_SPF)."""
 
 
 class Courier(msgspec.Struct, frozen=True, kw_only=True):

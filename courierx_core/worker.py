@@ -25,6 +25,7 @@ from courierx_core.delivery.claim import claim_send, claim_size
 from courierx_core.delivery.crew import SendCrew
 from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.run import SendRun
+from courierx_core.domains import service as domains
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.feedback.service import match_kept
 from courierx_core.imports.run import take_in
@@ -45,6 +46,7 @@ TASKS: Mapping[Topic, Task] = {
     "snapshot": campaigns.snapshot,
     "schedule": start_scheduled,
     "import": take_in,
+    "domain_check": domains.check,
 }
 
 POLL_SECONDS = 1.0

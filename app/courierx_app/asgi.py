@@ -24,6 +24,7 @@ from courierx_app.api.caller import Access, authenticated, provide_caller
 from courierx_app.api.campaign_trials import CampaignTrialController
 from courierx_app.api.campaigns import CampaignController
 from courierx_app.api.deliveries import DeliveryController
+from courierx_app.api.domains import DomainController
 from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.headers import add_headers
@@ -62,6 +63,7 @@ CONTROLLERS = (
     TemplateController,
     MessageController,
     SuppressionController,
+    DomainController,
     KeyController,
     DeliveryController,
     *EVENT_ROUTES,

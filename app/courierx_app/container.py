@@ -117,6 +117,7 @@ def policy_of(configuration: Configuration) -> Policy:
         transactional_ttl=settings.transactional_ttl,
         max_lateness=settings.max_lateness_seconds,
         return_path=settings.return_path,
+        spf=settings.spf,
     )
 
 

@@ -144,7 +144,8 @@ def _sample(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> tuple[str
     """Render the message for one of the people, as its reader would see it, once it could be sent."""
     stream: Stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
     transport = campaign.transport or courier.policy.default_transport
-    freeze(courier, campaigns.content_of(courier, unit, campaign), stream=stream, transport=transport)
+    content = campaigns.content_of(courier, unit, campaign)
+    freeze(courier, unit, content, stream=stream, transport=transport)
     seen = preview(courier, unit, campaign.id)
     head = f"From: {seen.from_}\nTo: {seen.email}\nSubject: {seen.subject}"
     return f"{head}\n\n{seen.text or seen.html}", seen.warnings

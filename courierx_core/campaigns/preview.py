@@ -101,7 +101,7 @@ def send_test(
         content = msgspec.structs.replace(content, variables=shown, track_opens=False, track_clicks=False)
         addresses = list(dict.fromkeys(each.email for each in to))
         prepared = transactional.prepare_content(
-            courier, tenant_id, content, addresses, transport=campaign.transport
+            courier, unit, content, addresses, transport=campaign.transport
         )
     prepared = msgspec.structs.replace(prepared, warnings=_warnings(prepared.warnings, person.attributes))
     return transactional.post(courier, tenant_id, prepared, keep)

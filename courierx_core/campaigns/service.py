@@ -179,7 +179,7 @@ def start_in(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
             campaign_id=campaign_id,
             stream=stream,
             transport=transport,
-            content=freeze(courier, content, stream=stream, transport=transport),
+            content=freeze(courier, unit, content, stream=stream, transport=transport),
         )
     )
     unit.work.add(WorkItem(tenant_id=unit.tenant_id, stream=stream, topic="snapshot", subject_id=message.id))

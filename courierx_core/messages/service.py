@@ -6,6 +6,7 @@ import msgspec
 
 from courierx_core.campaigns.model import Campaign, can, move
 from courierx_core.courier import Courier
+from courierx_core.domains.service import domain_of, unverified
 from courierx_core.errors import FieldProblem, InvalidInput, NotFound
 from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
@@ -21,14 +22,21 @@ def complete_parts(courier: Courier, template: Template) -> Template:
     return courier.hooks.transform_template(template)
 
 
-def freeze(courier: Courier, content: Content, *, stream: Stream, transport: str) -> Content:
+def freeze(
+    courier: Courier, unit: UnitOfWork, content: Content, *, stream: Stream, transport: str
+) -> Content:
     """Check a content against where it goes and fix what recipients share; return it frozen.
 
-    Raises InvalidInput listing every problem: the From, headers, the way out of a mailing, features that
-    the transport lacks.
+    Raises InvalidInput listing every problem: the From, its domain, headers, the way out of a mailing,
+    features that the transport lacks.
     """
     problems: list[FieldProblem] = []
     _check_sender(content, problems)
+    domain = None
+    if not problems:
+        where = split_address(content.from_email, "from_email").domain
+        domain = domain_of(unit, where)
+        problems += unverified(unit, where, domain)
     try:
         check_headers(content.headers)
     except InvalidInput as error:
@@ -44,7 +52,7 @@ def freeze(courier: Courier, content: Content, *, stream: Stream, transport: str
     tracked = content.track_clicks and bool(content.public_url)
     return msgspec.structs.replace(
         content,
-        return_path=courier.policy.return_path,
+        return_path=(domain.return_path if domain else "") or courier.policy.return_path,
         unsubscribe=content.unsubscribe or ("none" if stream == "transactional" else ""),
         links=collect_links(content.html, content.layout) if tracked else (),
     )

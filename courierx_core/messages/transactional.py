@@ -61,7 +61,7 @@ def prepare(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Prepared:
     try:
         return prepare_content(
             courier,
-            unit.tenant_id,
+            unit,
             content,
             new.recipients,
             transport=new.transport,
@@ -74,7 +74,7 @@ def prepare(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Prepared:
 
 def prepare_content(
     courier: Courier,
-    tenant_id: int,
+    unit: UnitOfWork,
     content: Content,
     recipients: Sequence[str],
     *,
@@ -85,10 +85,10 @@ def prepare_content(
     transport = transport or courier.policy.default_transport
     starts = scheduled_at or courier.runtime.now()
     message = Message(
-        tenant_id=tenant_id,
+        tenant_id=unit.tenant_id,
         stream="transactional",
         transport=transport,
-        content=freeze(courier, content, stream="transactional", transport=transport),
+        content=freeze(courier, unit, content, stream="transactional", transport=transport),
         scheduled_at=scheduled_at,
         expires_at=starts + timedelta(seconds=courier.policy.transactional_ttl),
     )

@@ -19,6 +19,7 @@ from courierx_core.audit import Entry
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.model import Delivery, DeliveryState, Pace
+from courierx_core.domains.model import SenderDomain
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
@@ -60,6 +61,23 @@ class Campaigns(Protocol):
 
     def audiences(self) -> Mapping[int, Audience]:
         """Return the audience of each campaign that is neither completed nor cancelled, by its id."""
+
+
+class Domains(Protocol):
+    def add(self, domain: SenderDomain) -> SenderDomain:
+        """Raises Conflict when the tenant has that domain."""
+
+    def get(self, domain_id: int) -> SenderDomain: ...
+    def lock(self, domain_id: int) -> SenderDomain:
+        """Return it with nobody else able to change it until the unit ends."""
+
+    def named(self, domain: str) -> SenderDomain | None: ...
+    def among(self, domains: Sequence[str]) -> Sequence[SenderDomain]:
+        """Return those of these names (at most 1,000) that the tenant has."""
+
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[SenderDomain]: ...
+    def save(self, domain: SenderDomain) -> SenderDomain: ...
+    def remove(self, domain_id: int) -> None: ...
 
 
 class Messages(Protocol):
@@ -251,6 +269,7 @@ class UnitOfWork(Protocol):
     suppressions: Suppressions
     templates: Templates
     campaigns: Campaigns
+    domains: Domains
     messages: Messages
     deliveries: Deliveries
     events: Events

@@ -18,5 +18,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     ses_verified: bool = False
     default_from: str = ""
     weight: int = 1
+    requires_verified_domain: bool = False
+    """Nothing is sent from an address whose domain is not verified (sender domains)."""
     created_at: datetime | None = None
     updated_at: datetime | None = None

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from courierx_core.testing.store_content import ContentContract
 from courierx_core.testing.store_deliveries import DeliveriesContract
+from courierx_core.testing.store_domains import DomainsContract
 from courierx_core.testing.store_events import EventsContract
 from courierx_core.testing.store_idempotency import IdempotencyContract
 from courierx_core.testing.store_imports import ImportsContract
@@ -24,6 +25,7 @@ class StoreContract(
     SegmentsContract,
     ImportsContract,
     ContentContract,
+    DomainsContract,
     DeliveriesContract,
     EventsContract,
     IdempotencyContract,

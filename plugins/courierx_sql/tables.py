@@ -21,10 +21,14 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 
 from courierx_sql.columns import ENCRYPTED, Big, Ids, Json, Utc, created, metadata, owned, updated
+from courierx_sql.tables_above import counters as counters
+from courierx_sql.tables_above import installation as installation
+from courierx_sql.tables_above import workers as workers
 
 tenants = Table(
     "tenants",
@@ -38,6 +42,7 @@ tenants = Table(
     Column("weight", Integer, nullable=False),
     created(),
     updated(),
+    Column("requires_verified_domain", Boolean, nullable=False, server_default=false()),
 )
 
 api_keys = Table(
@@ -336,6 +341,21 @@ feedback_endpoints = owned(
     created(),
 )
 
+domains = owned(
+    "domains",
+    Column("domain", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("verified_by", Text, nullable=False),
+    Column("verified_at", Utc),
+    Column("checked_at", Utc),
+    Column("keys", Json, nullable=False),
+    Column("secret", LargeBinary, nullable=False, info={ENCRYPTED: True}),
+    Column("records", Json, nullable=False),
+    created(),
+    updated(),
+    UniqueConstraint("tenant_id", "domain"),
+)
+
 idempotency_keys = Table(
     "idempotency_keys",
     metadata,
@@ -355,30 +375,6 @@ audit = owned(
     Column("action", Text, nullable=False),
     Column("subject", Text, nullable=False),
     Column("detail", Json, nullable=False),
-)
-
-installation = Table(
-    "installation",  # one row
-    metadata,
-    Column("id", Text, primary_key=True),
-    Column("environment", Text, nullable=False),
-    Column("public_url", Text, nullable=False),
-    Column("heartbeat_at", Utc, nullable=False),
-)
-
-workers = Table(
-    "workers",
-    metadata,
-    Column("owner", Text, primary_key=True),
-    Column("started_at", Utc, nullable=False),
-    Column("heartbeat_at", Utc, nullable=False),
-)
-
-counters = Table(
-    "counters",  # SQLite only: the next id of each table
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("next", Big, nullable=False),
 )
 
 OWNED: frozenset[str] = frozenset(name for name, table in metadata.tables.items() if "tenant_id" in table.c)

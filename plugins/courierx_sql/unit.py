@@ -14,6 +14,7 @@ from courierx_sql.rows import installation, tenants
 from courierx_sql.rows.audit import AuditRows
 from courierx_sql.rows.campaigns import CampaignRows
 from courierx_sql.rows.deliveries import DeliveryRows
+from courierx_sql.rows.domains import DomainRows
 from courierx_sql.rows.events import EventRows
 from courierx_sql.rows.idempotency import IdempotencyRows
 from courierx_sql.rows.imports import FileRows, ImportRows
@@ -43,6 +44,7 @@ class SqlUnit:
         self.suppressions: people.Suppressions = SuppressionRows(rows)
         self.templates: store.Templates = TemplateRows(rows)
         self.campaigns: store.Campaigns = CampaignRows(rows)
+        self.domains: store.Domains = DomainRows(rows)
         self.messages: store.Messages = MessageRows(rows)
         self.deliveries: store.Deliveries = DeliveryRows(rows)
         self.events: store.Events = EventRows(rows)

@@ -29,6 +29,9 @@ VALUES: Mapping[str, object] = {
     "complaint_type": None, "state": "accepted", "example": "550 5.1.1 user unknown",
     "scopes": ["campaigns:read"], "warnings": [], "errors": [], "key": "cx_7_shown-only-once",
     "messages": [{"to": ["ann@example.org"], "subject": "Order 4711", "text": "Thank you."}],
+    "domain": "acme.example", "txt_name": "cx5e1f7a2r._domainkey.acme.example",
+    "txt_value": "v=DKIM1; k=rsa; p=MIIBIjANBgkqhkiG9w0B", "cname_name": "bounce.acme.example",
+    "cname_value": "bounce.mail.example", "signs_with": ["cx5e1f7a2r"], "verified_by": "dns",
     "raw": {}, "user_agent": "", "line": 3, "status": "ok",
 }  # fmt: skip
 """What a field of that name holds, where its schema allows it."""

@@ -29,6 +29,8 @@ class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     contact_email: str | None = None
     default_from: str | None = None
+    requires_verified_domain: bool | None = None
+    """Refuse mail from domains that are not verified."""
 
 
 class TenantController(Controller):
@@ -88,6 +90,7 @@ class TenantController(Controller):
             name=data.name,
             contact_email=data.contact_email,
             default_from=data.default_from,
+            requires_verified_domain=data.requires_verified_domain,
         )
 
     @delete("/{tenant_id:int}", opt=needs(PLATFORM), sync_to_thread=True)

@@ -22,6 +22,7 @@ COMMANDS = {
     "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
     "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import subscribers."),
     "suppress": ("courierx_app.cli.suppress:suppress", "Manage the addresses that get no mail."),
+    "domains": ("courierx_app.cli.domains:domains", "Add, verify and rotate sender domains."),
     "campaigns": ("courierx_app.cli.campaigns:campaigns", "Start, pause, cancel and report campaigns."),
     "deliveries": ("courierx_app.cli.deliveries:deliveries", "List deliveries, and send chosen ones again."),
     "templates": ("courierx_app.cli.templates:templates", "Check a template."),

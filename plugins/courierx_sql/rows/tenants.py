@@ -28,6 +28,7 @@ FINDABLE = frozenset(
         "lists",
         "segments",
         "imports",
+        "domains",
     }
 )
 
@@ -118,7 +119,7 @@ class TenantRows:
 
 
 def _values(tenant: Tenant) -> dict[str, Any]:
-    fields = ("name", "contact_email", "ses_verified", "default_from", "weight")
+    fields = ("name", "contact_email", "ses_verified", "default_from", "weight", "requires_verified_domain")
     return {"name_key": tenant.name.casefold(), **{name: getattr(tenant, name) for name in fields}}
 
 
