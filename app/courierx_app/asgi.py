@@ -46,7 +46,7 @@ from courierx_app.api.templates import TemplateController
 from courierx_app.api.tenants import TenantController
 from courierx_app.client_address import networks
 from courierx_app.container import public_url_of
-from courierx_app.public.view import view_mail
+from courierx_app.public.routes import public_pages
 from courierx_app.settings import Settings
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError
@@ -73,7 +73,7 @@ CONTROLLERS = (
     send_test,
     EmailLogController,
     AdminController,
-    view_mail,
+    public_pages,
 )
 EXPOSED = ["ETag", "Link", "X-Next-Cursor", "X-Request-ID", "Retry-After", "Idempotency-Replayed"]
 BODY_MAX_BYTES = 10_000_000

@@ -15,19 +15,30 @@ from courierx_core.errors import FieldProblem, InvalidInput, NotFound
 from courierx_core.ports.store import UnitOfWork
 
 NAME_MAX = 255
+DESCRIPTION_MAX = 1000
 PEOPLE_MAX = 10_000
 """People that one call puts on a list or takes off; an import takes any number."""
 
 
-def create(unit: UnitOfWork, name: str) -> MailingList:
+def create(unit: UnitOfWork, name: str, *, public: bool = False, description: str = "") -> MailingList:
     """Make an empty list. Raises InvalidInput, Conflict when the tenant has one of that name."""
-    return unit.lists.add(MailingList(tenant_id=unit.tenant_id, name=_checked(name)))
+    new = MailingList(tenant_id=unit.tenant_id, name=name, public=public, description=description)
+    return unit.lists.add(_checked(new))
 
 
-def rename(unit: UnitOfWork, list_id: int, name: str) -> MailingList:
-    """Give a list another name. Raises InvalidInput, NotFound, Conflict when the name is taken."""
+def edit(
+    unit: UnitOfWork,
+    list_id: int,
+    *,
+    name: str | None = None,
+    public: bool | None = None,
+    description: str | None = None,
+) -> MailingList:
+    """Change what is given. Raises InvalidInput, NotFound, Conflict when the name is taken."""
+    given = {"name": name, "public": public, "description": description}
+    changes = {field: value for field, value in given.items() if value is not None}
     stored = unit.lists.get(list_id)
-    return unit.lists.save(msgspec.structs.replace(stored, name=_checked(name)))
+    return unit.lists.save(_checked(msgspec.structs.replace(stored, **changes))) if changes else stored
 
 
 def remove(unit: UnitOfWork, list_id: int) -> None:
@@ -83,11 +94,14 @@ def unknown_lists(unit: UnitOfWork, field: str, list_ids: Sequence[int]) -> Iter
             yield FieldProblem(f"{field}[{at}]", "not_found", f"no list {list_id}")
 
 
-def _checked(name: str) -> str:
+def _checked(mailing_list: MailingList) -> MailingList:
     checks = Checks()
-    name = checks.text("name", name, longest=NAME_MAX)
+    name = checks.text("name", mailing_list.name, longest=NAME_MAX)
+    description = checks.text(
+        "description", mailing_list.description, longest=DESCRIPTION_MAX, required=False
+    )
     checks.done()
-    return name
+    return msgspec.structs.replace(mailing_list, name=name, description=description)
 
 
 def _check_people(unit: UnitOfWork, subscriber_ids: Sequence[int]) -> None:

@@ -29,11 +29,14 @@ class Subscriber(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MailingList(msgspec.Struct, frozen=True, kw_only=True):
-    """A named set of subscribers; many-to-many."""
+    """A named set of subscribers; many-to-many. People see a `public` one, with its description, where they
+    choose what they get."""
 
     id: int = 0
     tenant_id: int
     name: str
+    public: bool = False
+    description: str = ""
     created_at: datetime | None = None
 
 

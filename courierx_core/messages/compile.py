@@ -233,7 +233,8 @@ def _variables(message: Message, offer: str) -> tuple[dict[str, Url], dict[str, 
     constants: dict[str, object] = {**content.variables, "unsubscribe_url": "", "preferences_url": ""}
     constants.pop("email", None)
     if offer == "one-click":
-        urls["unsubscribe_url"] = urls["preferences_url"] = Url(f"{base}/u/", "unsubscribe")
+        urls["unsubscribe_url"] = Url(f"{base}/u/", "unsubscribe")
+        urls["preferences_url"] = Url(f"{base}/p/", "preferences")
     elif offer != "none":
         constants["unsubscribe_url"] = constants["preferences_url"] = offer
     if base:

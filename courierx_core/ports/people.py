@@ -60,7 +60,9 @@ class Subscribers(Protocol):
 class Lists(Protocol):
     def add(self, mailing_list: MailingList) -> MailingList: ...
     def get(self, list_id: int) -> MailingList: ...
-    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MailingList]: ...
+    def list(
+        self, *, before: int | None = None, limit: int = 100, public: bool | None = None
+    ) -> Sequence[MailingList]: ...
     def save(self, mailing_list: MailingList) -> MailingList:
         """Raises Conflict when another list has the name."""
 
@@ -68,8 +70,12 @@ class Lists(Protocol):
     def sizes(self, list_ids: Sequence[int]) -> Mapping[int, int]:
         """Count who is subscribed to each list; an empty one is left out."""
 
-    def subscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
-        """Put people on a list; who unsubscribed from it stays off. Returns how many were added."""
+    def of(self, subscriber_id: int) -> Set[int]:
+        """Return the lists that a person is subscribed to."""
+
+    def subscribe(self, list_id: int, subscriber_ids: Sequence[int], *, again: bool = False) -> int:
+        """Put people on a list; who unsubscribed from it stays off, but with `again`, which takes the
+        person's own word. Returns how many were added."""
 
     def subscribe_from(self, list_id: int, message_id: int, states: Sequence[DeliveryState]) -> int:
         """Put the subscribers whose delivery of a message is in one of `states` on a list, as a set."""

@@ -9,6 +9,21 @@ import msgspec
 NAME_MAX = 200
 
 
+class Branding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How a tenant's pages look to the people it writes to: plain data, no HTML.
+
+    `name` stands in place of the tenant's; `language` (`de`, `pt-br`) is for whoever's own is not known;
+    `colour` is `#rrggbb`; the URLs are https; `imprint` is a few words at the foot, such as the address.
+    """
+
+    name: str = ""
+    language: str = ""
+    colour: str = ""
+    logo_url: str = ""
+    home_url: str = ""
+    imprint: str = ""
+
+
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """A customer of this install. `weight` (1-100) is its share when tenants take turns."""
 
@@ -20,5 +35,6 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     weight: int = 1
     requires_verified_domain: bool = False
     """Nothing is sent from an address whose domain is not verified (sender domains)."""
+    branding: Branding = Branding()
     created_at: datetime | None = None
     updated_at: datetime | None = None

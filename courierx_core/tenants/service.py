@@ -9,7 +9,8 @@ import msgspec
 from courierx_core.checking import Checks
 from courierx_core.keep import Keep, nothing
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.tenants.model import NAME_MAX, Tenant
+from courierx_core.tenants.branding import checked
+from courierx_core.tenants.model import NAME_MAX, Branding, Tenant
 
 
 def create(
@@ -18,6 +19,7 @@ def create(
     name: str,
     contact_email: str,
     default_from: str = "",
+    branding: Branding = Branding(),  # noqa: B008  frozen
     keep: Keep[Tenant] = nothing,
 ) -> Tenant:
     """Add a tenant. Raises InvalidInput with every bad field, Conflict on a name that is taken."""
@@ -26,6 +28,7 @@ def create(
         name=checks.text("name", name, longest=NAME_MAX),
         contact_email=checks.address("contact_email", contact_email),
         default_from=checks.mailbox("default_from", default_from),
+        branding=checked(checks, branding),
     )
     checks.done()
     with store.platform() as unit:
@@ -60,10 +63,11 @@ def edit(
     contact_email: str | None = None,
     default_from: str | None = None,
     requires_verified_domain: bool | None = None,
+    branding: Branding | None = None,
 ) -> Tenant:
     """Change what is given. Raises NotFound, InvalidInput, Conflict."""
     checks = Checks()
-    changes: dict[str, str | bool] = {}
+    changes: dict[str, str | bool | Branding] = {}
     if name is not None:
         changes["name"] = checks.text("name", name, longest=NAME_MAX)
     if contact_email is not None:
@@ -72,6 +76,8 @@ def edit(
         changes["default_from"] = checks.mailbox("default_from", default_from)
     if requires_verified_domain is not None:
         changes["requires_verified_domain"] = requires_verified_domain
+    if branding is not None:
+        changes["branding"] = checked(checks, branding)
     checks.done()
     with store.platform() as unit:
         return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))

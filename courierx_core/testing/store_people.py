@@ -111,6 +111,31 @@ class PeopleContract:
                 with pytest.raises(NotFound):
                     act(news + 1000, [a])
 
+    def test_who_left_a_list_comes_back_by_their_own_word(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            a, b = add_people(unit, "a@example.com", "b@example.com")
+            news, offers = add_list(unit, "news", a), add_list(unit, "offers", b)
+            unit.lists.unsubscribe(news, [a])
+            assert (unit.lists.of(a), unit.lists.of(b)) == (set(), {offers})
+            assert unit.lists.subscribe(news, [a, b], again=True) == 2
+            assert unit.lists.subscribe(news, [a, b], again=True) == 0
+            assert (unit.lists.of(a), unit.lists.of(b)) == ({news}, {news, offers})
+            assert unit.lists.unsubscribe(offers, [a]) == 0
+
+    def test_public_lists_are_told_from_the_others(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            own = unit.lists.get(add_list(unit, "own"))
+            shown = MailingList(tenant_id=tenant, name="shown", public=True, description="What it is.")
+            shown = unit.lists.add(shown)
+            assert (own.public, shown.public, shown.description) == (False, True, "What it is.")
+            assert unit.lists.list(public=True) == [shown]
+            assert unit.lists.list(public=False) == [own]
+            assert unit.lists.list() == [shown, own]
+            hidden = unit.lists.save(msgspec.structs.replace(shown, public=False))
+            assert unit.lists.list(public=False) == [hidden, own]
+
     def test_list_names_are_unique_and_a_removed_list_is_empty(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         with store.begin(tenant) as unit:

@@ -18,7 +18,7 @@ from courierx_core.ports.platform import Installation
 from courierx_core.ports.store import Store
 from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
-from courierx_core.tenants.model import Tenant
+from courierx_core.tenants.model import Branding, Tenant
 from courierx_core.testing.store_people import add_people
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import WorkItem
@@ -31,12 +31,20 @@ class PlatformContract:
                 unit.keep()
 
     def test_tenants_are_kept_by_name_without_case(self, store: Store[Any]) -> None:
-        new = Tenant(name="Straße", contact_email="a@example.com", default_from="x@example.com", weight=7)
+        look = Branding(name="Ä", colour="#000000", language="de")
+        new = Tenant(
+            name="Straße",
+            contact_email="a@example.com",
+            default_from="x@example.com",
+            weight=7,
+            branding=look,
+        )
         with store.platform() as unit:
             added = unit.tenants.add(new)
             other = unit.tenants.add(msgspec.structs.replace(new, name="Other"))
             assert unit.tenants.get(added.id) == added
             assert (added.weight, added.default_from, added.ses_verified) == (7, "x@example.com", False)
+            assert (added.branding, unit.tenants.get(added.id).branding) == (look, look)
             with pytest.raises(Conflict):
                 unit.tenants.add(msgspec.structs.replace(new, name="STRASSE"))
             with pytest.raises(Conflict):

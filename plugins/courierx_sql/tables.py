@@ -43,6 +43,7 @@ tenants = Table(
     created(),
     updated(),
     Column("requires_verified_domain", Boolean, nullable=False, server_default=false()),
+    Column("branding", Json, nullable=False, server_default=text("'{}'")),
 )
 
 api_keys = Table(
@@ -71,7 +72,14 @@ subscribers = owned(
 )
 Index("subscribers_email", subscribers.c.tenant_id, subscribers.c.email, unique=True)
 
-lists = owned("lists", Column("name", Text, nullable=False), created(), UniqueConstraint("tenant_id", "name"))
+lists = owned(
+    "lists",
+    Column("name", Text, nullable=False),
+    created(),
+    Column("public", Boolean, nullable=False, server_default=false()),
+    Column("description", Text, nullable=False, server_default=text("''")),
+    UniqueConstraint("tenant_id", "name"),
+)
 
 subscriptions = Table(
     "subscriptions",

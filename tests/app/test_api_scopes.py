@@ -26,10 +26,12 @@ PUBLIC = {
     "GET /health", "HEAD /health", "GET /health/live", "HEAD /health/live", "GET /health/ready",
     "HEAD /health/ready", "GET /docs", "GET /docs/docs.css", "GET /docs/docs.js", "GET /openapi.json",
     "GET /redoc", "POST /events/{transport}", "GET /v/{token}", "HEAD /v/{token}",
+    "GET /u/{token}", "HEAD /u/{token}", "POST /u/{token}", "GET /p/{token}", "HEAD /p/{token}",
+    "POST /p/{token}",
 }  # fmt: skip
 """What answers without a key, and why each may: it names no tenant and shows nobody's data. A provider's
 events are signed, and so are the tokens of the links in a mail."""
-SIGNED = {"POST /events/{transport}", "GET /v/{token}", "HEAD /v/{token}"}
+SIGNED = {name for name in PUBLIC if "{token}" in name or "{transport}" in name}
 
 BODIES = {"POST /keys": b'{"scopes": ["keys:write"]}'}
 """Where an empty body asks for more than the key may give."""

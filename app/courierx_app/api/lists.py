@@ -24,18 +24,26 @@ from courierx_core.tenants import service as tenants
 
 
 class NewList(msgspec.Struct, frozen=True, kw_only=True):
+    """People see a `public` list, with its description, where they choose what they get."""
+
     name: str
+    public: bool = False
+    description: str = ""
     tenant_id: int | None = None
 
 
 class ListChanges(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
+    public: bool | None = None
+    description: str | None = None
 
 
 class ListAnswer(msgspec.Struct, frozen=True, kw_only=True):
     id: int
     tenant_id: int
     name: str
+    public: bool
+    description: str
     subscribers: int
     created_at: datetime | None
 
@@ -65,7 +73,8 @@ class ListController(Controller):
         def make(answer: Answering) -> None:
             with courier.store.begin(tenant_id) as unit:
                 tenants.require(unit)
-                answer(unit, _shown(unit, [lists.create(unit, data.name)])[0])
+                made = lists.create(unit, data.name, public=data.public, description=data.description)
+                answer(unit, _shown(unit, [made])[0])
 
         return once(tenant_id, data, make, 201)
 
@@ -99,12 +108,12 @@ class ListController(Controller):
     def edit(
         self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int], data: JSONBody[ListChanges]
     ) -> ListAnswer:
-        """Rename a list."""
+        """Change what is given."""
         with courier.store.begin(caller.owner(courier, "lists", list_id)) as unit:
-            found = unit.lists.get(list_id)
-            if data.name is not None:
-                found = lists.rename(unit, list_id, data.name)
-            return _shown(unit, [found])[0]
+            changed = lists.edit(
+                unit, list_id, name=data.name, public=data.public, description=data.description
+            )
+            return _shown(unit, [changed])[0]
 
     @delete("/{list_id:int}", sync_to_thread=True, opt=needs("lists:write"))
     def remove(self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int]) -> None:
@@ -174,6 +183,8 @@ def _shown(unit: UnitOfWork, found: Sequence[MailingList]) -> list[ListAnswer]:
             id=each.id,
             tenant_id=each.tenant_id,
             name=each.name,
+            public=each.public,
+            description=each.description,
             subscribers=sizes.get(each.id, 0),
             created_at=each.created_at,
         )

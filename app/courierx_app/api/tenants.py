@@ -16,13 +16,14 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.scopes import PLATFORM
 from courierx_core.tenants import service as tenants
-from courierx_core.tenants.model import Tenant
+from courierx_core.tenants.model import Branding, Tenant
 
 
 class NewTenant(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     contact_email: str
     default_from: str = ""
+    branding: Branding = Branding()
 
 
 class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +32,8 @@ class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
     default_from: str | None = None
     requires_verified_domain: bool | None = None
     """Refuse mail from domains that are not verified."""
+    branding: Branding | None = None
+    """Taken whole: what it leaves out is empty again."""
 
 
 class TenantController(Controller):
@@ -47,6 +50,7 @@ class TenantController(Controller):
                 name=data.name,
                 contact_email=data.contact_email,
                 default_from=data.default_from,
+                branding=data.branding,
                 keep=answer,
             )
 
@@ -91,6 +95,7 @@ class TenantController(Controller):
             contact_email=data.contact_email,
             default_from=data.default_from,
             requires_verified_domain=data.requires_verified_domain,
+            branding=data.branding,
         )
 
     @delete("/{tenant_id:int}", opt=needs(PLATFORM), sync_to_thread=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 from sqlalchemy import Select, func, literal
@@ -26,8 +26,10 @@ class ListRows(Slice[MailingList]):
             raise Conflict(_taken(mailing_list))
         return added
 
-    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[MailingList]:
-        return self._page(before, limit)
+    def list(
+        self, *, before: int | None = None, limit: int = 100, public: bool | None = None
+    ) -> Sequence[MailingList]:
+        return self._page(before, limit, *([] if public is None else [lists.c.public.is_(public)]))
 
     def save(self, mailing_list: MailingList) -> MailingList:
         with self._unique(_taken(mailing_list)):
@@ -49,7 +51,14 @@ class ListRows(Slice[MailingList]):
         super().remove(list_id)
         self._tenant.execute(self._tenant.delete(subscriptions).where(subscriptions.c.list_id == list_id))
 
-    def subscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
+    def of(self, subscriber_id: int) -> Set[int]:
+        columns = subscriptions.c
+        statement = self._tenant.select(subscriptions, columns.list_id).where(
+            columns.subscriber_id == subscriber_id, columns.status == "subscribed"
+        )
+        return set(self._tenant.execute(statement).scalars())
+
+    def subscribe(self, list_id: int, subscriber_ids: Sequence[int], *, again: bool = False) -> int:
         self.get(list_id)
         self._check_people(subscriber_ids)
         people = self._tenant.select(
@@ -60,7 +69,8 @@ class ListRows(Slice[MailingList]):
             literal("subscribed"),
             now(),
         ).where(subscribers.c.id.in_(subscriber_ids))
-        return self._put(people)
+        back = self._turn(list_id, subscriber_ids, "unsubscribed", "subscribed") if again else 0
+        return back + self._put(people)
 
     def subscribe_from(self, list_id: int, message_id: int, states: Sequence[DeliveryState]) -> int:
         self.get(list_id)
@@ -81,14 +91,18 @@ class ListRows(Slice[MailingList]):
     def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int:
         self.get(list_id)
         self._check_people(subscriber_ids)
+        return self._turn(list_id, subscriber_ids, "subscribed", "unsubscribed")
+
+    def _turn(self, list_id: int, subscriber_ids: Sequence[int], was: str, status: str) -> int:
+        columns = subscriptions.c
         statement = (
             self._tenant.update(subscriptions)
             .where(
-                subscriptions.c.list_id == list_id,
-                subscriptions.c.subscriber_id.in_(subscriber_ids),
-                subscriptions.c.status != "unsubscribed",
+                columns.list_id == list_id,
+                columns.subscriber_id.in_(subscriber_ids),
+                columns.status == was,
             )
-            .values(status="unsubscribed", updated_at=now())
+            .values(status=status, updated_at=now())
         )
         return self._tenant.execute(statement).rowcount
 

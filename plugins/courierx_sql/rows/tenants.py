@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 from sqlalchemy import Connection, Row, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from courierx_core.errors import Conflict, NotFound
-from courierx_core.tenants.model import Tenant
+from courierx_core.tenants.model import Branding, Tenant
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
 from courierx_sql.columns import metadata
@@ -120,11 +121,16 @@ class TenantRows:
 
 def _values(tenant: Tenant) -> dict[str, Any]:
     fields = ("name", "contact_email", "ses_verified", "default_from", "weight", "requires_verified_domain")
-    return {"name_key": tenant.name.casefold(), **{name: getattr(tenant, name) for name in fields}}
+    return {
+        "name_key": tenant.name.casefold(),
+        "branding": msgspec.to_builtins(tenant.branding),
+        **{name: getattr(tenant, name) for name in fields},
+    }
 
 
 def _read(row: Row[Any]) -> Tenant:
-    return Tenant(**{name: row._mapping[name] for name in Tenant.__struct_fields__})
+    fields = {name: row._mapping[name] for name in Tenant.__struct_fields__}
+    return Tenant(**{**fields, "branding": msgspec.convert(fields["branding"], Branding)})
 
 
 def _taken(tenant: Tenant) -> str:

@@ -1,0 +1,40 @@
+"""What the people that tenants write to reach by the links of a mail. What fails here is a page, too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Request, Response, Router
+
+from courierx_app.api.problems import RETRY_AFTER_SECONDS
+from courierx_app.public.page import page
+from courierx_app.public.preferences import (
+    ask_to_unsubscribe,
+    preferences,
+    save_preferences,
+    unsubscribe_now,
+)
+from courierx_app.public.view import view_mail
+from courierx_app.public.words import words
+from courierx_core.errors import NotFound, StoreError
+
+
+def gone(request: Request[Any, Any, Any], error: NotFound) -> Response[str]:
+    return page("note", _words(request), status=404, what="gone")
+
+
+def later(request: Request[Any, Any, Any], error: StoreError) -> Response[str]:
+    answer = page("note", _words(request), status=503, what="later")
+    answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def _words(request: Request[Any, Any, Any]) -> Any:
+    return words("", accept=request.headers.get("accept-language", ""))
+
+
+public_pages = Router(
+    "/",
+    route_handlers=[view_mail, ask_to_unsubscribe, unsubscribe_now, preferences, save_preferences],
+    exception_handlers={NotFound: gone, StoreError: later},
+)
