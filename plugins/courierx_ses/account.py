@@ -81,12 +81,18 @@ class Allowance:
             self._account = account or self._account
             self._left = account.per_day - account.sent if account else 1 << 62
 
-    def require(self) -> None:
-        """Raise TransportDown, until the account is read again, when the day's quota is used up."""
+    def is_used_up(self) -> bool:
+        """Tell whether the day's quota is spent, as far as we know."""
         self.refresh()
         with self._lock:
-            if self._left > 0 or not (self._account and self._account.per_day):
-                return
+            return self._left <= 0 and bool(self._account and self._account.per_day)
+
+    def require(self) -> None:
+        """Raise TransportDown, until the account is read again, when the day's quota is used up."""
+        if not self.is_used_up():
+            return
+        with self._lock:
+            assert self._account is not None
             wait = REREAD_SECONDS - (self._monotonic() - (self._read_at or 0.0))
             why = f"SES's quota of {self._account.per_day} messages in 24 hours is used up"
         raise TransportDown(why, max(1.0, wait))

@@ -92,7 +92,7 @@ class SesSession(Session):
 
     def __init__(self, transport: SesTransport) -> None:
         self._config, self._client = transport.config, transport.client()
-        self._allowance = transport.allowance
+        self._allowance, self._sleep = transport.allowance, transport.runtime.sleep
         self._pool = ThreadPoolExecutor(self._config.max_concurrency, thread_name_prefix="courierx-ses")
 
     def send(self, envelope: Envelope) -> Receipt:
@@ -105,11 +105,9 @@ class SesSession(Session):
         under_way: set[Future[Receipt]] = set()
         try:
             while True:
-                while (pause := self._allowance.wait()) > 0 or len(under_way) >= self._config.max_concurrency:
+                while (pause := self._allowance.wait()) > 0 or self._is_full(under_way):
                     yield from self._answers(under_way, pause or None)
-                if under_way:
-                    self._allowance.refresh()
-                else:
+                if not under_way:
                     self._allowance.require()
                 try:
                     envelope = next(envelopes)
@@ -129,8 +127,16 @@ class SesSession(Session):
     def close(self) -> None:
         self._pool.shutdown()
 
+    def _is_full(self, under_way: set[Future[Receipt]]) -> bool:
+        """Tell whether answers must come before the next request; an outage is told when none is open."""
+        return len(under_way) >= self._config.max_concurrency or (
+            bool(under_way) and self._allowance.is_used_up()
+        )
+
     def _answers(self, under_way: set[Future[Receipt]], seconds: float | None) -> Iterator[Receipt]:
         """Yield what has been answered, after waiting for one so long at most."""
+        if not under_way:
+            self._sleep(seconds or 0.0)  # waiting for nothing returns at once
         done, _ = wait(under_way, seconds, FIRST_COMPLETED)
         under_way -= done
         for future in done:

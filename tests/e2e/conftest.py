@@ -37,10 +37,10 @@ WAIT_SECONDS = 60.0
 class Platform:
     """A Courier with a tenant, and verbs that tests use."""
 
-    def __init__(self, courier: Courier) -> None:
+    def __init__(self, courier: Courier, name: str = "Acme") -> None:
         self.courier = courier
         with courier.store.platform() as platform:
-            self.tenant_id = platform.tenants.add(Tenant(name="Acme", contact_email="a@acme.example")).id
+            self.tenant_id = platform.tenants.add(Tenant(name=name, contact_email="a@acme.example")).id
 
     def people(self, *addresses: str) -> None:
         with self.courier.store.begin(self.tenant_id) as unit:

@@ -66,7 +66,7 @@ def test_r16_a_server_without_room_for_a_while_gets_everything_later(sites: Site
 
 
 def test_r19_exactly_what_is_still_uncertain_is_sent_again(sites: Sites) -> None:
-    """20 of 26 are settled; here by late answers, since feedback from events is not there yet."""
+    """20 of 26 are settled; here by late answers; `tests/e2e/test_ses.py` settles them by events."""
     taken = Rule(stage="dot", action="taken drop", recipient="taken*", each=1)
     lost = Rule(stage="dot", action="drop", recipient="lost*", each=1)
     site = sites(taken, lost)

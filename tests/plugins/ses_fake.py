@@ -1,20 +1,44 @@
-"""A small SES v2 for tests: it speaks the REST JSON of SendEmail, GetAccount and what `doctor` asks."""
+"""A small SES v2 for tests: it speaks the REST JSON of SendEmail, GetAccount and what `doctor` asks.
+
+It rewrites what SES rewrites, and publishes events, as the recipient's name says: `bounce*`, `full*`,
+`complaint*`, `delayed*` and `reject*` act so; everybody else gets the mail and opens it.
+`test_ses_fake.py` holds it to botocore's own model of the service.
+"""
 
 from __future__ import annotations
 
 import base64
+import itertools
 import json
+import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta, timezone
 from http.server import ThreadingHTTPServer
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from courierx_core.testing.http import HttpAnswer, HttpCall, HttpMode, HttpPeer
+from tests.plugins.ses_events import event
 
 Fault: TypeAlias = Callable[[dict[str, Any]], HttpAnswer | None]
 """Decides one SendEmail by its body; None lets it through."""
 SENDS = "/v2/email/outbound-emails"
+EPOCH = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(hours=1)
+DROPPED = HttpAnswer(0)
+"""What a fault answers to take the message and close the connection without a word."""
+LOST = HttpAnswer(-1)
+"""The same, and the message is not taken."""
+
+STORIES: Mapping[str, tuple[str, ...]] = {
+    "bounce": ("Send", "Bounce"), "full": ("Send", "DeliveryDelay", "Bounce"),
+    "complaint": ("Send", "Delivery", "Complaint"), "delayed": ("Send", "DeliveryDelay", "Delivery"),
+    "reject": ("Send", "Reject"), "": ("Send", "Delivery", "Open", "Click"),
+}  # fmt: skip
+FULL: Mapping[str, Any] = {"bounceType": "Transient", "bounceSubType": "MailboxFull"}
+_REWRITTEN = re.compile(
+    rb"^(?:Message-ID|Date|Return-Path):.*\r\n(?:[ \t].*\r\n)*", re.IGNORECASE | re.MULTILINE
+)
 
 
 class SesFake(HttpPeer):
@@ -33,6 +57,16 @@ class SesFake(HttpPeer):
         self.identities: dict[str, dict[str, Any]] = {}
         self.sets: dict[str, list[dict[str, Any]]] = {}
         self.accepted: list[dict[str, Any]] = []
+        self.events: list[dict[str, Any]] = []
+        """What was published, in order."""
+        self.delivered: list[bytes] = []
+        """The messages as recipients get them."""
+        self.heard: Callable[[dict[str, Any]], None] | None = None
+        """Is told the first two events of a mail before the answer to its request."""
+        self._clock = itertools.count(1)
+        self._taking = threading.Lock()
+        self.asked: list[HttpCall] = []
+        """Every request; `calls` has the sends alone."""
 
     @property
     def sends(self) -> list[dict[str, Any]]:
@@ -60,9 +94,11 @@ class SesFake(HttpPeer):
             self._thread.start()
 
     def answer(self, call: HttpCall) -> HttpAnswer | None:
+        self.asked.append(call)
         if call.path != SENDS:
             return self._respond_as_ses(call)
-        return super().answer(call)
+        answer = super().answer(call)
+        return None if answer in (DROPPED, LOST) else answer
 
     def _respond_as_ses(self, call: HttpCall) -> HttpAnswer:
         path = unquote(call.path)
@@ -79,10 +115,43 @@ class SesFake(HttpPeer):
         return error(404, "NotFoundException", f"{name} does not exist.")
 
     def _send(self, body: dict[str, Any]) -> HttpAnswer:
-        if self.fault is not None and (said := self.fault(body)) is not None:
+        said = self.fault(body) if self.fault is not None else None
+        if said is not None and said != DROPPED:
             return said
-        self.accepted.append(body)
-        return ok({"MessageId": f"0102018{len(self.accepted):09x}-fake-000000"})
+        with self._taking:
+            self.accepted.append(body)
+            provider_id = f"0102018{len(self.accepted):09x}-fake-000000"
+            told = self._publish(body, provider_id)
+        if self.heard is not None:
+            for each in told[:2]:
+                self.heard(each)
+        return said or ok({"MessageId": provider_id})
+
+    def _publish(self, body: dict[str, Any], provider_id: str) -> list[dict[str, Any]]:
+        """Rewrite the message, and say what becomes of it, each event a second after the last."""
+        raw = base64.b64decode(body["Content"]["Raw"]["Data"])
+        head, gap, rest = raw.partition(b"\r\n\r\n")
+        own = (
+            f"Message-ID: <{provider_id}@eu-central-1.amazonses.com>\r\nDate: Mon, 2 Mar 2026 10:00:00 +0000"
+        )
+        kept = _REWRITTEN.sub(b"", head + b"\r\n")
+        self.delivered.append(kept + own.encode() + gap + rest)
+        (recipient,) = body["Destination"]["ToAddresses"]
+        tags = {tag["Name"]: tag["Value"] for tag in body["EmailTags"]}
+        kind = next(name for name in STORIES if recipient.startswith(name))
+        told = [
+            event(
+                name,
+                EPOCH + timedelta(seconds=next(self._clock)),
+                send_id=tags["courierx_send_id"],
+                provider_id=provider_id,
+                recipient=recipient,
+                **(FULL if (kind, name) == ("full", "Bounce") else {}),
+            )
+            for name in STORIES[kind]
+        ]
+        self.events += told
+        return told
 
 
 def ok(body: dict[str, Any]) -> HttpAnswer:
