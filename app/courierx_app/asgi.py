@@ -27,6 +27,7 @@ from courierx_app.api.deliveries import DeliveryController
 from courierx_app.api.domains import DomainController
 from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.events import EVENT_ROUTES
+from courierx_app.api.exports import ExportController
 from courierx_app.api.headers import add_headers
 from courierx_app.api.health import HealthController
 from courierx_app.api.idempotency import InWork, provide_once
@@ -56,6 +57,7 @@ CONTROLLERS = (
     TenantController,
     SubscriberController,
     ImportController,
+    ExportController,
     ListController,
     SegmentController,
     CampaignController,

@@ -49,6 +49,9 @@ class Subscribers(Protocol):
     def forecast(self, audience: Audience, stream: Stream) -> Mapping[DeliveryState, int]:
         """Count them by the state their delivery would begin in: queued or suppressed, zeros left out."""
 
+    def attribute_names(self, *, limit: int = 1000) -> Sequence[str]:
+        """Return the names of attributes that people have, in order."""
+
     def import_rows(
         self, rows: Sequence[NewSubscriber], *, update: bool = False, list_id: int | None = None
     ) -> ImportCounts:

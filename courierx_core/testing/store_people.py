@@ -34,6 +34,18 @@ def add_people(unit: UnitOfWork, *emails: str, **fields: Any) -> list[int]:
 
 
 class PeopleContract:
+    def test_the_names_of_attributes_are_listed_once(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store), add_tenant(store, "Other")
+        with store.begin(other) as unit:
+            add_people(unit, "c@example.com", attributes={"theirs": 1})
+        with store.begin(tenant) as unit:
+            assert unit.subscribers.attribute_names() == []
+            add_people(unit, "a@example.com", attributes={"b": 1, "a": None, 'c"': {"d": 1}})
+            add_people(unit, "b@example.com", attributes={"b": 2, "é": []})
+            add_people(unit, "d@example.com")
+            assert sorted(unit.subscribers.attribute_names()) == ["a", "b", 'c"', "é"]
+            assert len(unit.subscribers.attribute_names(limit=3)) == 3
+
     def test_a_subscriber_is_kept_and_edited(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         attributes: dict[str, Attribute] = {"city": "Zürich", "n": 3, "nested": {"a": [1, None]}}

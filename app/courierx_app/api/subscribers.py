@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post
@@ -24,6 +24,13 @@ from courierx_core.audience.service import add_subscriber, checked
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.imports.model import Options
 from courierx_core.tenants import service as tenants
+
+OnList: TypeAlias = Annotated[
+    int | None, QueryParameter(name="list", description="Only those subscribed to this list.")
+]
+Searched: TypeAlias = Annotated[
+    str, QueryParameter(max_length=254, description="Part of an address or a name.")
+]
 
 
 class NewSubscriber(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,10 +112,8 @@ class SubscriberController(Controller):
         caller: TheCaller,
         tenant_id: FromQuery[int | None] = None,
         status: FromQuery[SubscriberStatus | None] = None,
-        on_list: Annotated[
-            int | None, QueryParameter(name="list", description="Only those subscribed to this list.")
-        ] = None,
-        q: Annotated[str, QueryParameter(max_length=254, description="Part of an address or a name.")] = "",
+        on_list: OnList = None,
+        q: Searched = "",
         limit: Limit = 100,
         cursor: Cursor = None,
     ) -> Response[Sequence[SubscriberAnswer]]:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
+from courierx_app.cli.exporting import export_options, write_export
 from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, table, tenant_option
+
+if TYPE_CHECKING:
+    from courierx_core.exports.service import Form
 
 
 @click.group()
@@ -55,3 +62,19 @@ def resend(delivery_ids: tuple[int, ...], tenant: str | None, as_json: bool) -> 
         emit({"queued": list(moved)})
     else:
         click.echo(f"{len(moved):,} queued again.")
+
+
+@deliveries.command()
+@click.option("--message", "message_id", type=int, help="Only those of this message.")
+@click.option("--address", help="Only those to this address.")
+@export_options
+@tenant_option
+def export(
+    message_id: int | None, address: str | None, form: Form, output: Path | None, tenant: str | None
+) -> None:
+    """Write the log of what became of each delivery, as CSV or as JSON lines."""
+    from courierx_core.exports import service
+
+    with courier() as made:
+        asked = service.email_logs(message_id=message_id, address=address)
+        write_export(made, tenant_named(made, tenant).id, asked, form, output)

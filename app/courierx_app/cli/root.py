@@ -20,7 +20,7 @@ COMMANDS = {
     "db": ("courierx_app.cli.db:db", "Upgrade and check the database."),
     "keys": ("courierx_app.cli.keys:keys", "Create, list, rotate and revoke API keys."),
     "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
-    "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import subscribers."),
+    "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import and export subscribers."),
     "suppress": ("courierx_app.cli.suppress:suppress", "Manage the addresses that get no mail."),
     "domains": ("courierx_app.cli.domains:domains", "Add, verify and rotate sender domains."),
     "campaigns": ("courierx_app.cli.campaigns:campaigns", "Start, pause, cancel and report campaigns."),

@@ -1,18 +1,24 @@
-"""`courierx subscribers`: people from a CSV file."""
+"""`courierx subscribers`: people from a file, and into one."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from courierx_app.cli.exporting import export_options, write_export
 from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, tenant_option
+
+if TYPE_CHECKING:
+    from courierx_core.audience.model import SubscriberStatus
+    from courierx_core.exports.service import Form
 
 
 @click.group()
 def subscribers() -> None:
-    """Import subscribers."""
+    """Import and export subscribers."""
 
 
 @subscribers.command("import")
@@ -40,3 +46,22 @@ def import_(file: Path, update: bool, list_id: int | None, tenant: str | None, a
         click.echo(f"  line {problem.line}: {problem.email}: {problem.reason}", err=True)
     if len(report.errors) > 20:
         click.echo(f"  and {len(report.errors) - 20:,} more", err=True)
+
+
+@subscribers.command()
+@click.option("--status", type=click.Choice(["active", "unsubscribed", "bounced", "complained"]))
+@click.option("--list", "list_id", type=int, help="Only those subscribed to this list.")
+@export_options
+@tenant_option
+def export(
+    status: SubscriberStatus | None, list_id: int | None, form: Form, output: Path | None, tenant: str | None
+) -> None:
+    """Write people as CSV, with a column for each attribute, or as JSON lines."""
+    from courierx_core.exports import service
+
+    with courier() as made:
+        tenant_id = tenant_named(made, tenant).id
+        if list_id is not None:
+            with made.store.begin(tenant_id, write=False) as unit:
+                unit.lists.get(list_id)
+        write_export(made, tenant_id, service.subscribers(status=status, list_id=list_id), form, output)

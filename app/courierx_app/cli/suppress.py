@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from courierx_app.cli.exporting import export_options, write_export
 from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, tenant_option
 from courierx_core.courier import Courier
 from courierx_core.suppression import service as suppression
 from courierx_core.suppression.model import PLATFORM_WIDE
+
+if TYPE_CHECKING:
+    from courierx_core.exports.service import Form
 
 everyone_option = click.option("--everyone", is_flag=True, help="For all tenants of this installation.")
 
@@ -71,3 +76,15 @@ def import_(file: Path, reason: str, tenant: str | None, everyone: bool, as_json
     click.echo(f"{report.added:,} added, {report.known:,} known already, {len(report.errors):,} refused.")
     for problem in report.errors[:20]:
         click.echo(f"  line {problem.line}: {problem.reason}", err=True)
+
+
+@suppress.command()
+@export_options
+@tenant_option
+@everyone_option
+def export(form: Form, output: Path | None, tenant: str | None, everyone: bool) -> None:
+    """Write who gets no mail, and why, as CSV or as JSON lines."""
+    from courierx_core.exports import service
+
+    with courier() as made:
+        write_export(made, owner(made, tenant, everyone), service.suppressions(), form, output)

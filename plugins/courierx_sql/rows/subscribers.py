@@ -5,7 +5,7 @@ from __future__ import annotations
 from builtins import list as list_
 from collections.abc import Iterable, Mapping, Sequence, Set
 
-from sqlalchemy import ColumnElement, case, func, or_, select
+from sqlalchemy import ColumnElement, case, func, or_, select, true
 
 from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber, Subscriber, SubscriberStatus
 from courierx_core.delivery.model import DeliveryState
@@ -81,6 +81,18 @@ class SubscriberRows(Slice[Subscriber]):
         judged = people.subquery()
         statement = select(judged.c.state, func.count().label("n")).group_by(judged.c.state)
         return {row.state: row.n for row in self._tenant.execute(statement)}
+
+    def attribute_names(self, *, limit: int = 1000) -> Sequence[str]:
+        if self._tenant.connection.dialect.name == "sqlite":
+            pair = func.json_each(subscribers.c.attributes).table_valued("key")
+            names = self._tenant.select(subscribers, pair.c.key.label("name")).select_from(
+                subscribers.join(pair, true())
+            )
+        else:
+            keys = func.jsonb_object_keys(subscribers.c.attributes)
+            names = self._tenant.select(subscribers, keys.label("name"))
+        found = names.distinct().subquery()
+        return self._tenant.execute(select(found.c.name).order_by(found.c.name).limit(limit)).scalars().all()
 
     def import_rows(
         self, rows: Sequence[NewSubscriber], *, update: bool = False, list_id: int | None = None
