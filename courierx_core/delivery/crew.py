@@ -10,6 +10,8 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.breaker import Breaker
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.sender import Sender
+from courierx_core.domains.model import SenderDomain
+from courierx_core.domains.signing import domain_of, signer_of
 from courierx_core.errors import CourierXError, StoreError
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Message
@@ -21,6 +23,8 @@ log = logging.getLogger("courierx.delivery")
 
 CACHE_MESSAGES = 64
 """Compiled messages kept at most."""
+CACHE_SECONDS = 3600.0
+"""How long one is kept at most: with it are the keys that sign it, and those are rotated."""
 
 
 class SendCrew:
@@ -30,24 +34,34 @@ class SendCrew:
         self.courier = courier
         self._senders: dict[str, Sender] = {}
         self._breakers: dict[int, Breaker] = {}
-        self._compiled: OrderedDict[int, tuple[Message, Compiled]] = OrderedDict()
+        self._compiled: OrderedDict[int, tuple[float, Message, Compiled]] = OrderedDict()
 
     def open_item(self, item: WorkItem) -> OpenItem | None:
         """Compile the item's message, or pause it with the reason why that is not possible."""
         found = self._compiled.get(item.subject_id)
-        if found is None:
+        if found is None or found[0] < self.courier.runtime.monotonic():
             with self.courier.store.begin(item.tenant_id, write=False) as unit:
                 message = unit.messages.get(item.subject_id)
+                domain = domain_of(unit, message)
             try:
                 self._require_transport(message)
-                found = message, Compiled(message, self.courier.tokens, self.courier.hooks.template_filters())
+                found = (
+                    self.courier.runtime.monotonic() + CACHE_SECONDS,
+                    message,
+                    self._compile(message, domain),
+                )
             except CourierXError as error:
                 self.pause(message, str(error))
                 return None
             self._compiled[item.subject_id] = found
             if len(self._compiled) > CACHE_MESSAGES:
                 self._compiled.popitem(last=False)
-        return OpenItem(item, *found)
+        return OpenItem(item, *found[1:])
+
+    def _compile(self, message: Message, domain: SenderDomain | None) -> Compiled:
+        filters = self.courier.hooks.template_filters()
+        signer = signer_of(self.courier, message, domain)
+        return Compiled(message, self.courier.tokens, filters, signer=signer)
 
     def _require_transport(self, message: Message) -> None:
         if message.transport not in self.courier.transports:

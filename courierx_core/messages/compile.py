@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from courierx_core.mail.address import Address, mailbox, split_address
+from courierx_core.mail.dkim import Signer
 from courierx_core.mail.header import one_line
 from courierx_core.mail.mime import Pieces
 from courierx_core.mail.token import Kind, TokenKeys
@@ -53,11 +54,13 @@ class Compiled:
         tokens: TokenKeys,
         filters: Mapping[str, Filter] = {},
         *,
+        signer: Signer | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         content = message.content
         check_headers(content.headers)
         self.message = message
+        self._signer, self._clock = signer, clock
         self._sender = split_address(content.from_email, "from_email")
         if content.from_name:
             self._sender = Address(content.from_name, self._sender.email)
@@ -89,7 +92,10 @@ class Compiled:
     ) -> tuple[bytes, bool]:
         """Do what `render` does with tokens that are minted already; say, too, whether SMTP carries the
         message as it is."""
-        return self._skeleton.fill(recipient, extra, tokens, self._known)
+        mime, is_wire = self._skeleton.fill(recipient, extra, tokens, self._known)
+        if self._signer is None:
+            return mime, is_wire
+        return self._signer.sign(mime, int(self._clock())) + mime, is_wire
 
     def envelope(
         self, recipient: Recipient, extra: Mapping[str, object] = {}, *, eager: bool = True

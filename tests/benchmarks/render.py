@@ -16,6 +16,7 @@ from courierx_core.messages.compile import Compiled
 from courierx_core.messages.links import collect_links
 from courierx_core.messages.model import Content, Message, Recipient
 from courierx_core.ports.driver import utcnow
+from tests.benchmarks import signing
 from tests.benchmarks.figures import Figures, rounded
 
 ROUNDS = 7
@@ -118,4 +119,5 @@ def compare(number: int) -> dict[str, Figures]:
     return {
         "cpu_us": {name: rounded(value) for name, value in best.items()},
         "x_email_message": {name: rounded(best["email_message"] / value) for name, value in best.items()},
+        **signing.compare(segments.render(everyone[0]), number),
     }

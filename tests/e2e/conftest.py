@@ -22,6 +22,7 @@ from courierx_core.plugins import register
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
+from courierx_core.secrets import SecretBox
 from courierx_core.tenants.model import Tenant
 from courierx_core.worker import Worker
 from courierx_embedded.limiter import LocalLimiter
@@ -116,7 +117,7 @@ def store(request: pytest.FixtureRequest) -> Store[Any]:
 @pytest.fixture
 def assemble(store: Store[Any], tmp_path: Path) -> Iterator[Callable[..., Platform]]:
     """Build a platform: `assemble(transport, window=..., hooks=..., ...policy)`."""
-    runtime = Runtime(folder=tmp_path, public_url="https://mail.acme.example")
+    runtime = Runtime(folder=tmp_path, public_url="https://mail.acme.example", secrets=SecretBox(["k" * 40]))
     made: list[Courier] = []
 
     def build(*transports: Transport[Any], hooks: Hooks | None = None, **policy: Any) -> Platform:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from courierx_core.domains.model import SenderDomain
 from courierx_core.errors import ConfigError
 from courierx_core.ports.store import Store
 from courierx_core.renewal import renew_secrets
@@ -31,6 +32,9 @@ def keep(store: Store[Any], tenant_id: int, box: SecretBox, word: str) -> None:
                 **shared,
             )
         )
+        unit.domains.add(
+            SenderDomain(tenant_id=tenant_id, domain="example.com", secret=box.encrypt(word.encode()))
+        )
         for name, settings in (("eu", box.encrypt(word.encode())), ("none", b"")):
             rows.execute(
                 rows.insert(transports).values(
@@ -46,6 +50,7 @@ def kept(store: Store[Any], tenant_id: int) -> list[bytes]:
             *rows.execute(rows.select(feedback_endpoints, feedback_endpoints.c.secret)).scalars(),
             *rows.execute(rows.select(transports, transports.c.settings)).scalars(),
         ]
+        found += [domain.secret for domain in unit.domains.list()]
     return [bytes(value) for value in found if value]
 
 
@@ -53,10 +58,10 @@ def test_everything_stored_moves_to_the_newest_key(store: Store[Any]) -> None:
     tenants = [0, add_tenant(store, "one"), add_tenant(store, "two")]
     for tenant_id in tenants:
         keep(store, tenant_id, OLD, f"canary {tenant_id}")
-    assert renew_secrets(store, BOTH) == 6
+    assert renew_secrets(store, BOTH) == 9
     for tenant_id in tenants:
         assert {NEW.decrypt(value) for value in kept(store, tenant_id)} == {f"canary {tenant_id}".encode()}
-    assert renew_secrets(store, NEW) == 6
+    assert renew_secrets(store, NEW) == 9
 
 
 def test_a_lost_key_is_said_and_changes_nothing(store: Store[Any]) -> None:
