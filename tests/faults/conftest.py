@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import random
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -39,6 +39,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "queue: a fault that the queue takes part in, so always with RQ too")
+    config.addinivalue_line("markers", "postgresql: a fault of PostgreSQL, so never on SQLite")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -48,7 +49,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "setup" in metafunc.fixturenames and not chosen:
         queue = metafunc.definition.get_closest_marker("queue") is not None
         every = queue or metafunc.config.getoption("--setups") == "all"
-        metafunc.parametrize("setup", [*SETUPS, "postgresql+rq"] if every else SETUPS, indirect=True)
+        alone = metafunc.definition.get_closest_marker("postgresql") is not None
+        usual = SETUPS[1:] if alone else SETUPS
+        metafunc.parametrize("setup", [*usual, "postgresql+rq"] if every else usual, indirect=True)
 
 
 @pytest.fixture
@@ -82,6 +85,15 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture
+def queue(request: pytest.FixtureRequest, setup: Setup) -> Mapping[str, str]:
+    """The settings of the set-up's queue and limiter; none for the embedded ones."""
+    if setup != "postgresql+rq":
+        return {}
+    redis: RedisServer = request.getfixturevalue("redis")
+    return {"COURIERX_QUEUE": "rq", "COURIERX_LIMITER": "redis", "REDIS_URL": redis.url}
+
+
 @pytest.fixture(scope="session")
 def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, made once and copied by every test."""
@@ -94,7 +106,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sites(
-    request: pytest.FixtureRequest, setup: Setup, store_name: StoreName, tmp_path: Path
+    request: pytest.FixtureRequest, store_name: StoreName, queue: Mapping[str, str], tmp_path: Path
 ) -> Iterator[Sites]:
     """Make the install of `setup` with `rules` for its server: `sites(*rules, options=...)`."""
     with ExitStack() as stack:
@@ -108,11 +120,7 @@ def sites(
                 found: Postgres = request.getfixturevalue("postgres")
                 name = request.getfixturevalue("migrated")
                 url, address = found.url(name, APP), found.url(name)
-            more = {}
-            if setup == "postgresql+rq":
-                redis: RedisServer = request.getfixturevalue("redis")
-                more = {"COURIERX_QUEUE": "rq", "COURIERX_LIMITER": "redis", "REDIS_URL": redis.url}
-            site = Site(tmp_path, server, store_name, url, address, **more)
+            site = Site(tmp_path, server, store_name, url, address, **queue)
             stack.callback(site.close)
             return site
 

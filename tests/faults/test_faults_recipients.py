@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from courierx_core.audience.model import NewSubscriber
 from courierx_core.delivery.service import resend
-from courierx_core.ports.ledger import Outcome
+from courierx_core.feedback.service import receive
+from courierx_core.ports.driver import utcnow
+from courierx_core.ports.feedback import Feedback
 from courierx_core.testing.dialogue import ServerOptions
 from courierx_core.testing.script import Rule
 from tests.faults.conftest import Sites
-from tests.faults.invariants import check_invariants, deliveries_of
+from tests.faults.invariants import check_invariants, deliveries_of, send_id
 from tests.faults.site import WINDOW, wait_for
 
 
@@ -66,7 +68,7 @@ def test_r16_a_server_without_room_for_a_while_gets_everything_later(sites: Site
 
 
 def test_r19_exactly_what_is_still_uncertain_is_sent_again(sites: Sites) -> None:
-    """20 of 26 are settled; here by late answers; `tests/e2e/test_ses.py` settles them by events."""
+    """20 of 26 are settled by what the provider reports, each report told twice."""
     taken = Rule(stage="dot", action="taken drop", recipient="taken*", each=1)
     lost = Rule(stage="dot", action="drop", recipient="lost*", each=1)
     site = sites(taken, lost)
@@ -84,21 +86,19 @@ def test_r19_exactly_what_is_still_uncertain_is_sent_again(sites: Sites) -> None
     message_id = site.campaign(campaign_id).message_id
     assert message_id is not None
     rows = [row for row in deliveries_of(site, campaign_id) if row.state == "uncertain"]
-    answers = [
-        Outcome(row.id, 0, message_id, "accepted", row.attempt, reply="250 taken")
-        for row in rows
-        if row.address.startswith("taken")
+    taken_rows = [row for row in rows if row.address.startswith("taken")]
+    reports = [
+        Feedback(kind="delivered", at=utcnow(), event_id=row.address, send_id=send_id(site, row))
+        for row in taken_rows
     ]
-    ledger = site.courier.store.ledger()
-    for _ in range(2):  # an answer that is told twice is told once
-        ledger.window(site.tenant_id, [], answers)
-    ledger.close()
+    for expected in (20, 0):
+        assert len(receive(site.courier, "smtp", reports).events) == expected
     states = check_invariants(site, {campaign_id: addresses}, uncertain=6)
-    assert states["accepted"] == 60
+    assert (states["accepted"], states["delivered"]) == (40, 20)
     with site.courier.store.begin(site.tenant_id) as unit:
         listed = unit.deliveries.list(message_id=message_id, state="uncertain")
         assert {row.address for row in listed} == {f"lost{n}@list.example" for n in range(6)}
-        assert unit.deliveries.requeue(message_id, [row.id for row in rows if row.state == "accepted"]) == []
+        assert unit.deliveries.requeue(message_id, [row.id for row in taken_rows]) == []
     moved = resend(site.courier, site.tenant_id, [row.id for row in listed])
     assert sorted(moved) == sorted(row.id for row in listed)
     before = site.sent()
@@ -106,5 +106,5 @@ def test_r19_exactly_what_is_still_uncertain_is_sent_again(sites: Sites) -> None
     wait_for("the six are sent", lambda: site.rows(done))
     assert site.sent() - before == 6
     states = check_invariants(site, {campaign_id: addresses}, uncertain=0)
-    assert states == {"accepted": 66}
+    assert states == {"accepted": 46, "delivered": 20}
     worker.stop()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import resource
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -28,15 +28,16 @@ def own_server() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def postgres_site(own_server: PostgresServer, tmp_path: Path) -> Iterator[Site]:
+def postgres_site(own_server: PostgresServer, queue: Mapping[str, str], tmp_path: Path) -> Iterator[Site]:
     with ExitStack() as stack:
         server = stack.enter_context(SmtpServer(rules=[PACED]))
         name = stack.enter_context(own_server.database(template=TEMPLATE))
-        site = Site(tmp_path, server, "postgresql", own_server.url(name, APP), own_server.url(name))
+        site = Site(tmp_path, server, "postgresql", own_server.url(name, APP), own_server.url(name), **queue)
         stack.callback(site.close)
         yield site
 
 
+@pytest.mark.postgresql
 def test_r05_postgresql_goes_down_hard_and_comes_back(
     own_server: PostgresServer, postgres_site: Site, seed: int, chance: random.Random
 ) -> None:
@@ -57,7 +58,7 @@ def test_r05_postgresql_goes_down_hard_and_comes_back(
     worker.stop()
 
 
-@pytest.mark.parametrize("setup", ["postgresql"], indirect=True)
+@pytest.mark.postgresql
 def test_r05_random_backends_are_terminated(sites: Sites, seed: int, chance: random.Random) -> None:
     site = sites(PACED)
     list_id, addresses = site.people(20 * WINDOW)
