@@ -46,6 +46,12 @@ class Conflict(CourierXError):
     code = "conflict"
 
 
+class Changed(Conflict):
+    """Somebody else has changed the object since the caller read it."""
+
+    code = "precondition_failed"
+
+
 class Forbidden(CourierXError):
     """The caller is known but may not do this, or a signature does not verify."""
 

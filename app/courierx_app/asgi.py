@@ -26,6 +26,7 @@ from courierx_app.api.campaigns import CampaignController
 from courierx_app.api.deliveries import DeliveryController
 from courierx_app.api.domains import DomainController
 from courierx_app.api.email_logs import EmailLogController
+from courierx_app.api.etag import provide_match
 from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.exports import ExportController
 from courierx_app.api.headers import add_headers
@@ -102,6 +103,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
         dependencies={
             "courier": Provide(lambda: courier, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),
+            "match": Provide(provide_match, sync_to_thread=False),
             "once": Provide(provide_once, sync_to_thread=False),
         },
         exception_handlers={

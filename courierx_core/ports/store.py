@@ -284,13 +284,16 @@ class Store(Driver[C]):
     """Entry-point group `courierx.stores`. See `courierx_core.testing.StoreContract`."""
 
     @abstractmethod
-    def begin(self, tenant_id: int, *, write: bool = True) -> AbstractContextManager[UnitOfWork]:
+    def begin(
+        self, tenant_id: int, *, write: bool = True, steady: bool = False
+    ) -> AbstractContextManager[UnitOfWork]:
         """Open a transaction bound to one tenant: committed when the block ends, rolled back when it
         raises. With `write=False` it sees one moment, beside any writer, and must not change
-        anything."""
+        anything. With `steady` it raises Changed, and does not overwrite, where another transaction has
+        changed a row since this one began to read."""
 
     @abstractmethod
-    def platform(self, *, write: bool = True) -> AbstractContextManager[PlatformUnit]:
+    def platform(self, *, write: bool = True, steady: bool = False) -> AbstractContextManager[PlatformUnit]:
         """Open a transaction for what comes before or above a tenant; ends like `begin`."""
 
     @abstractmethod

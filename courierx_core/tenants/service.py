@@ -8,6 +8,7 @@ import msgspec
 
 from courierx_core.checking import Checks
 from courierx_core.keep import Keep, nothing
+from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.tenants.branding import checked
 from courierx_core.tenants.model import NAME_MAX, Branding, Tenant
@@ -56,7 +57,7 @@ def vouch(store: Store[Any], tenant_id: int) -> Tenant:
 
 
 def edit(
-    store: Store[Any],
+    unit: PlatformUnit,
     tenant_id: int,
     *,
     name: str | None = None,
@@ -79,5 +80,4 @@ def edit(
     if branding is not None:
         changes["branding"] = checked(checks, branding)
     checks.done()
-    with store.platform() as unit:
-        return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))
+    return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
+import msgspec
 import pytest
 
 from courierx_core.audience.model import Audience, MailingList
 from courierx_core.campaigns.model import Campaign
-from courierx_core.errors import CourierXError, NotFound, StoreError
+from courierx_core.errors import Changed, CourierXError, NotFound, StoreError
 from courierx_core.ports.store import Store
 from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
@@ -54,6 +56,31 @@ class UnitContract:
             reader.join(60)
         read()
         assert counts == [0, 1]
+
+    def test_a_steady_unit_overwrites_nothing_that_came_after_its_look(self, store: Store[Any]) -> None:
+        tenant, writers, each = add_tenant(store), 3, 5
+        with store.begin(tenant) as unit:
+            counter = unit.lists.add(MailingList(tenant_id=tenant, name="0"))
+
+        def count_one() -> None:
+            with store.begin(tenant, steady=True) as unit:
+                found = unit.lists.get(counter.id)
+                unit.lists.save(msgspec.structs.replace(found, name=str(int(found.name) + 1)))
+
+        def count() -> None:
+            left = each
+            while left:
+                with suppress(Changed):
+                    count_one()
+                    left -= 1
+
+        threads = [threading.Thread(target=count) for _ in range(writers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        with store.begin(tenant, write=False) as unit:
+            assert unit.lists.get(counter.id).name == str(writers * each)
 
     def test_writers_take_turns(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
 from courierx_core.audit import ACT
-from courierx_core.errors import StoreError
+from courierx_core.errors import Changed, StoreError
 from courierx_core.ports.driver import C, Runtime
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
@@ -20,6 +20,7 @@ from courierx_sql import guard
 from courierx_sql.sets import Sets
 from courierx_sql.unit import SqlPlatformUnit, SqlUnit
 
+SERIALIZATION_FAILURE = "40001"
 WRITE = "courierx_write"
 """Execution option of a connection: whether its transaction may change anything."""
 
@@ -34,6 +35,8 @@ class SqlStore(Store[C]):
     sets: ClassVar[Sets]
     reading: ClassVar[Mapping[str, Any]] = {}
     """How a unit that only reads is opened, where its statements must be told to see one moment."""
+    steady: ClassVar[Mapping[str, Any]] = {}
+    """How a unit is opened that must not overwrite what came after its first look."""
 
     def __init__(self, name: str, config: C, runtime: Runtime) -> None:
         super().__init__(name, config, runtime)
@@ -54,18 +57,22 @@ class SqlStore(Store[C]):
             guard.watch(self._engine)
         return self._engine
 
-    def begin(self, tenant_id: int, *, write: bool = True) -> AbstractContextManager[UnitOfWork]:
-        return self._begin(tenant_id, write)
+    def begin(
+        self, tenant_id: int, *, write: bool = True, steady: bool = False
+    ) -> AbstractContextManager[UnitOfWork]:
+        return self._begin(tenant_id, write, steady)
 
-    def platform(self, *, write: bool = True) -> AbstractContextManager[PlatformUnit]:
-        return self._platform(write)
+    def platform(self, *, write: bool = True, steady: bool = False) -> AbstractContextManager[PlatformUnit]:
+        return self._platform(write, steady)
+
+    def _kind(self, write: bool, steady: bool) -> Mapping[str, Any]:
+        return {WRITE: write, **({} if write else self.reading), **(self.steady if steady else {})}
 
     @contextmanager
-    def _begin(self, tenant_id: int, write: bool) -> Iterator[UnitOfWork]:
+    def _begin(self, tenant_id: int, write: bool, steady: bool) -> Iterator[UnitOfWork]:
         if tenant_id < 0:
             raise ValueError(f"A tenant's id is 0 (platform-wide) or more, not {tenant_id}.")
-        kind = {} if write else self.reading
-        with self._transaction({guard.TENANT: tenant_id, WRITE: write, **kind}) as connection:
+        with self._transaction({guard.TENANT: tenant_id, **self._kind(write, steady)}) as connection:
             self.sets.bind_tenant(connection, tenant_id)
             unit = SqlUnit(connection, tenant_id, self.sets)
             act = ACT.get() if write else None
@@ -81,9 +88,8 @@ class SqlStore(Store[C]):
             act.noted.add(tenant_id)
 
     @contextmanager
-    def _platform(self, write: bool) -> Iterator[PlatformUnit]:
-        kind = {} if write else self.reading
-        with self._transaction({guard.TENANT: guard.PLATFORM, WRITE: write, **kind}) as connection:
+    def _platform(self, write: bool, steady: bool) -> Iterator[PlatformUnit]:
+        with self._transaction({guard.TENANT: guard.PLATFORM, **self._kind(write, steady)}) as connection:
             self.sets.bind_platform(connection)
             yield SqlPlatformUnit(connection, self.sets)
 
@@ -100,6 +106,8 @@ class SqlStore(Store[C]):
         try:
             yield
         except (OperationalError, InterfaceError, InternalError) as error:
+            if getattr(error.orig, "sqlstate", "") == SERIALIZATION_FAILURE:
+                raise Changed("Somebody else changed it at the same time: read it again.") from error
             raise StoreError(
                 self.explain(error.orig if isinstance(error.orig, Exception) else error)
             ) from error

@@ -69,6 +69,7 @@ class PostgresStore(SqlStore[Config]):
     Config = Config
     sets: ClassVar[Sets] = sets_postgresql
     reading: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    steady: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ"}
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """Open a connection in autocommit, as the app's role."""

@@ -11,7 +11,6 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from courierx_app.api.docs import described
 from courierx_core.courier import Courier
 from courierx_core.messages import transactional
 from courierx_core.templates import keeping
@@ -20,10 +19,6 @@ from courierx_sql.rows.idempotency import IdempotencyRows
 Client = TestClient[Litestar]
 KEYED = {"Idempotency-Key": "k"}
 
-STEPS = {"cancel", "cancel-schedule", "pause", "resume", "schedule", "count", "preview", "check", "verify"}
-"""Last words of routes that make nothing: done twice it leaves what once leaves, or says that it is done."""
-WITHOUT = {"/events/{transport}", "/subscribers/bulk-import"}
-"""Events are known again by what they say; who is on file already is skipped."""
 NEWS = {"to": ["a@x.example"], "from": "b@x.example", "subject": "s", "text": "t"}
 MADE = (
     ("/tenants", {"name": "Other", "contact_email": "a@other.example"}, "/tenants"),
@@ -56,16 +51,6 @@ MADE = (
         "/messages?tenant_id=1",
     ),
 )  # fmt: skip
-
-
-def test_every_post_that_makes_something_takes_a_key(client: Client) -> None:
-    without = {
-        path
-        for path, methods in described(client.app)["paths"].items()
-        if "post" in methods
-        and "Idempotency-Key" not in {each["name"] for each in methods["post"].get("parameters", ())}
-    }
-    assert {path for path in without if path.rpartition("/")[2] not in STEPS} == WITHOUT
 
 
 @pytest.mark.usefixtures("tenant_id")

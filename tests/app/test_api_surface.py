@@ -14,6 +14,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from courierx_app.api.body import read_body
+from courierx_app.api.docs import described
 from courierx_app.api.examples import allows
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput, StoreError
@@ -192,6 +193,34 @@ def test_only_the_public_routes_answer_without_a_key(api: Callable[..., Client])
             assert (answer.status_code == 401) is not public, (method, path, answer.status_code)
             asked += 1
     assert asked > 20
+
+
+STEPS = {"cancel", "cancel-schedule", "pause", "resume", "schedule", "count", "preview", "check", "verify"}
+"""Last words of routes that make nothing: done twice it leaves what once leaves, or says that it is done."""
+WITHOUT = {"/events/{transport}", "/subscribers/bulk-import", "/domains/request-verification"}
+"""Events are known again by what they say; a person or a domain that is there is made no second time."""
+
+
+def test_every_post_that_makes_something_takes_a_key(client: Client) -> None:
+    without = {
+        path
+        for path, methods in described(client.app)["paths"].items()
+        if "post" in methods
+        and "Idempotency-Key" not in {each["name"] for each in methods["post"].get("parameters", ())}
+    }
+    assert {path for path in without if path.rpartition("/")[2] not in STEPS} == WITHOUT
+
+
+def test_whatever_can_be_read_and_changed_takes_an_entity_tag(client: Client) -> None:
+    seen = 0
+    for path, methods in described(client.app)["paths"].items():
+        for method in methods.keys() & {"patch", "put", "delete"} if "get" in methods else ():
+            if path.endswith("}"):
+                operation = methods[method]
+                assert "If-Match" in {each["name"] for each in operation["parameters"]}, (method, path)
+                assert "412" in operation["responses"], (method, path)
+                seen += 1
+    assert seen >= 12
 
 
 # --- bodies

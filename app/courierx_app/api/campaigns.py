@@ -20,6 +20,7 @@ from courierx_app.api.campaign_bodies import (
     changed,
     shown,
 )
+from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
@@ -27,6 +28,7 @@ from courierx_app.api.scopes import needs
 from courierx_core.campaigns import service
 from courierx_core.campaigns.model import (
     TRANSITIONS,
+    Campaign,
     CampaignStatus,
     PublicStatus,
     meant_by,
@@ -99,14 +101,16 @@ class CampaignController(Controller):
         return page(request, [shown(each) for each in found], limit)
 
     @get("/{campaign_id:int}", opt=needs("campaigns:read"), sync_to_thread=True)
-    def get_(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> CampaignAnswer:
+    def get_(
+        self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]
+    ) -> Response[CampaignAnswer]:
         """Show a campaign, and how far it is once it is scheduled."""
         tenant_id = _tenant(courier, caller, campaign_id)
         with courier.store.begin(tenant_id, write=False) as unit:
             campaign = unit.campaigns.get(campaign_id)
         if campaign.status == "draft":
-            return shown(campaign)
-        return shown(campaign, progress(courier, tenant_id, campaign_id))
+            return tagged(shown(campaign), campaign)
+        return tagged(shown(campaign, progress(courier, tenant_id, campaign_id)), campaign)
 
     @patch(
         "/{campaign_id:int}",
@@ -117,11 +121,12 @@ class CampaignController(Controller):
     )
     def edit(
         self,
+        match: TheMatch,
         courier: TheCourier,
         caller: TheCaller,
         campaign_id: FromPath[int],
         data: JSONBody[CampaignChanges],
-    ) -> CampaignAnswer:
+    ) -> Response[CampaignAnswer]:
         """Change a draft, or move a campaign to a `status` that it may go to from where it is."""
         tenant_id = _tenant(courier, caller, campaign_id)
         with courier.store.begin(tenant_id, write=False) as unit:
@@ -129,19 +134,23 @@ class CampaignController(Controller):
             if data.status not in (None, public_status(present.status)):
                 caller.require("campaigns:send")
             service.examine(courier, unit, changed(unit, present, data))
-        with courier.store.begin(tenant_id) as unit:
+        with match.unit(courier, tenant_id) as unit:
             campaign = unit.campaigns.get(campaign_id)
+            match.check(campaign)
             wanted = changed(unit, campaign, data)
             if wanted != campaign:
                 campaign = service.update(courier, unit, wanted)
-        if data.status in (None, public_status(campaign.status)):
-            return shown(campaign)
-        return shown(_move(courier, tenant_id, campaign_id, campaign.status, data.status))
+        if data.status not in (None, public_status(campaign.status)):
+            campaign = _move(courier, tenant_id, campaign_id, campaign.status, data.status)
+        return tagged(shown(campaign), campaign)
 
     @delete("/{campaign_id:int}", opt=needs("campaigns:write"), sync_to_thread=True)
-    def remove(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> None:
+    def remove(
+        self, match: TheMatch, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]
+    ) -> None:
         """Delete a campaign; 409 while it is under way, or a segment asks for its events."""
-        with courier.store.begin(_tenant(courier, caller, campaign_id)) as unit:
+        with match.unit(courier, _tenant(courier, caller, campaign_id)) as unit:
+            match.check(unit.campaigns.get(campaign_id))
             service.remove(unit, campaign_id)
 
     @get("/{campaign_id:int}/audience", opt=needs("campaigns:read"), sync_to_thread=True)
@@ -223,7 +232,9 @@ def _tenant(courier: Courier, caller: Caller, campaign_id: int) -> int:
     return caller.owner(courier, "campaigns", campaign_id)
 
 
-def _move(courier: Courier, tenant_id: int, campaign_id: int, present: CampaignStatus, wanted: str) -> Any:
+def _move(
+    courier: Courier, tenant_id: int, campaign_id: int, present: CampaignStatus, wanted: str
+) -> Campaign:
     """Move by status, as the reference's clients do, where an action leads there without more input."""
     acts = {"unschedule": service.unschedule, "pause": service.pause, "resume": service.resume}
     for action, act in {**acts, "cancel": service.cancel}.items():

@@ -73,6 +73,8 @@ def _refusals(method: str, operation: Mapping[str, Any], open_to_all: bool) -> l
         found |= {400, 404, 413, 422}
     if method in ("post", "patch", "delete") and not open_to_all:
         found.add(409)
+    if any(each["name"] == "If-Match" for each in takes):
+        found.add(412)
     return sorted(found)
 
 

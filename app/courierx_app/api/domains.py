@@ -11,7 +11,9 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from courierx_app.api.body import Body
+from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.courier import Courier
@@ -78,11 +80,18 @@ class DomainController(Controller):
     tags = ("Sender domains",)
 
     @post("/", dto=Body[NewDomain], return_dto=None, sync_to_thread=True, opt=needs("domains:write"))
-    def create(self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewDomain]) -> DomainAnswer:
+    def create(
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[NewDomain]
+    ) -> Response[DomainAnswer]:
         """Add a domain with DKIM keys of its own; it is looked up until its records are found."""
-        with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            tenants.require(unit)
-            return shown(courier, service.add(courier, unit, data.domain))
+        tenant_id = caller.tenant(data.tenant_id)
+
+        def add(answer: Answering) -> None:
+            with courier.store.begin(tenant_id) as unit:
+                tenants.require(unit)
+                answer(unit, shown(courier, service.add(courier, unit, data.domain)))
+
+        return once(tenant_id, data, add, 201)
 
     @get("/", sync_to_thread=True, opt=needs("domains:read"))
     def list_(
@@ -146,10 +155,13 @@ class DomainController(Controller):
             return status_of(courier, unit)
 
     @get("/{domain_id:int}", sync_to_thread=True, opt=needs("domains:read"))
-    def get_(self, courier: TheCourier, caller: TheCaller, domain_id: FromPath[int]) -> DomainAnswer:
+    def get_(
+        self, courier: TheCourier, caller: TheCaller, domain_id: FromPath[int]
+    ) -> Response[DomainAnswer]:
         """Show a domain with its records."""
         with courier.store.begin(caller.owner(courier, "domains", domain_id), write=False) as unit:
-            return shown(courier, unit.domains.get(domain_id))
+            found = unit.domains.get(domain_id)
+        return tagged(shown(courier, found), found)
 
     @post("/{domain_id:int}/verify", status_code=200, sync_to_thread=True, opt=needs("domains:write"))
     def verify(self, courier: TheCourier, caller: TheCaller, domain_id: FromPath[int]) -> DomainAnswer:
@@ -157,15 +169,25 @@ class DomainController(Controller):
         return shown(courier, service.verify(courier, caller.owner(courier, "domains", domain_id), domain_id))
 
     @post("/{domain_id:int}/rotate", status_code=200, sync_to_thread=True, opt=needs("domains:write"))
-    def rotate(self, courier: TheCourier, caller: TheCaller, domain_id: FromPath[int]) -> DomainAnswer:
+    def rotate(
+        self, once: TheOnce, courier: TheCourier, caller: TheCaller, domain_id: FromPath[int]
+    ) -> Response[DomainAnswer]:
         """Make new keys; they sign once their record is found. 409 while earlier new ones wait."""
-        with courier.store.begin(caller.owner(courier, "domains", domain_id)) as unit:
-            return shown(courier, service.rotate(courier, unit, domain_id))
+        tenant_id = caller.owner(courier, "domains", domain_id)
+
+        def rotate(answer: Answering) -> None:
+            with courier.store.begin(tenant_id) as unit:
+                answer(unit, shown(courier, service.rotate(courier, unit, domain_id)))
+
+        return once(tenant_id, None, rotate)
 
     @delete("/{domain_id:int}", sync_to_thread=True, opt=needs("domains:write"))
-    def remove(self, courier: TheCourier, caller: TheCaller, domain_id: FromPath[int]) -> None:
+    def remove(
+        self, match: TheMatch, courier: TheCourier, caller: TheCaller, domain_id: FromPath[int]
+    ) -> None:
         """Delete a domain and its keys; mail from it is no longer signed."""
-        with courier.store.begin(caller.owner(courier, "domains", domain_id)) as unit:
+        with match.unit(courier, caller.owner(courier, "domains", domain_id)) as unit:
+            match.check(unit.domains.get(domain_id))
             service.remove(unit, domain_id)
 
 

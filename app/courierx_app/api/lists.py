@@ -11,6 +11,7 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from courierx_app.api.body import Body
+from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
@@ -93,10 +94,11 @@ class ListController(Controller):
             return page(request, _shown(unit, unit.lists.list(before=cursor, limit=limit)), limit)
 
     @get("/{list_id:int}", sync_to_thread=True, opt=needs("lists:read"))
-    def get_(self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int]) -> ListAnswer:
+    def get_(self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int]) -> Response[ListAnswer]:
         """Show a list."""
         with courier.store.begin(caller.owner(courier, "lists", list_id), write=False) as unit:
-            return _shown(unit, [unit.lists.get(list_id)])[0]
+            found = unit.lists.get(list_id)
+            return tagged(_shown(unit, [found])[0], found)
 
     @patch(
         "/{list_id:int}",
@@ -106,19 +108,26 @@ class ListController(Controller):
         opt=needs("lists:write"),
     )
     def edit(
-        self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int], data: JSONBody[ListChanges]
-    ) -> ListAnswer:
+        self,
+        match: TheMatch,
+        courier: TheCourier,
+        caller: TheCaller,
+        list_id: FromPath[int],
+        data: JSONBody[ListChanges],
+    ) -> Response[ListAnswer]:
         """Change what is given."""
-        with courier.store.begin(caller.owner(courier, "lists", list_id)) as unit:
+        with match.unit(courier, caller.owner(courier, "lists", list_id)) as unit:
+            match.check(unit.lists.get(list_id))
             changed = lists.edit(
                 unit, list_id, name=data.name, public=data.public, description=data.description
             )
-            return _shown(unit, [changed])[0]
+            return tagged(_shown(unit, [changed])[0], changed)
 
     @delete("/{list_id:int}", sync_to_thread=True, opt=needs("lists:write"))
-    def remove(self, courier: TheCourier, caller: TheCaller, list_id: FromPath[int]) -> None:
+    def remove(self, match: TheMatch, courier: TheCourier, caller: TheCaller, list_id: FromPath[int]) -> None:
         """Delete a list, not its people; 409 while a campaign that is not over or a segment names it."""
-        with courier.store.begin(caller.owner(courier, "lists", list_id)) as unit:
+        with match.unit(courier, caller.owner(courier, "lists", list_id)) as unit:
+            match.check(unit.lists.get(list_id))
             lists.remove(unit, list_id)
 
     @get("/{list_id:int}/subscribers", sync_to_thread=True, opt=needs("lists:read"))

@@ -15,6 +15,7 @@ from litestar.exceptions import HTTPException, ValidationException
 from courierx_app.api.body import MalformedBody
 from courierx_app.api.request_id import request_id
 from courierx_core.errors import (
+    Changed,
     Conflict,
     CourierXError,
     Fenced,
@@ -36,6 +37,7 @@ STATUS: Mapping[type[CourierXError], int] = {
     RenderError: 422,
     NotFound: 404,
     Conflict: 409,
+    Changed: 412,
     Fenced: 409,
     Forbidden: 403,
     TooManyRequests: 429,
@@ -51,6 +53,7 @@ CODES: Mapping[int, str] = {
     404: "not_found",
     405: "method_not_allowed",
     409: "conflict",
+    412: "precondition_failed",
     413: "too_large",
     415: "unsupported_media_type",
     422: "invalid_request",

@@ -11,6 +11,7 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from courierx_app.api.body import Body
+from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
@@ -109,10 +110,13 @@ class SegmentController(Controller):
             return Counted(count=segments.count(unit, tree, courier.runtime.now()))
 
     @get("/{segment_id:int}", sync_to_thread=True, opt=needs("segments:read"))
-    def get_(self, courier: TheCourier, caller: TheCaller, segment_id: FromPath[int]) -> SegmentAnswer:
+    def get_(
+        self, courier: TheCourier, caller: TheCaller, segment_id: FromPath[int]
+    ) -> Response[SegmentAnswer]:
         """Show a segment."""
         with courier.store.begin(caller.owner(courier, "segments", segment_id), write=False) as unit:
-            return shown(unit.segments.get(segment_id))
+            found = unit.segments.get(segment_id)
+        return tagged(shown(found), found)
 
     @get("/{segment_id:int}/count", sync_to_thread=True, opt=needs("segments:read"))
     def count(self, courier: TheCourier, caller: TheCaller, segment_id: FromPath[int]) -> Counted:
@@ -130,19 +134,25 @@ class SegmentController(Controller):
     )
     def edit(
         self,
+        match: TheMatch,
         courier: TheCourier,
         caller: TheCaller,
         segment_id: FromPath[int],
         data: JSONBody[SegmentChanges],
-    ) -> SegmentAnswer:
+    ) -> Response[SegmentAnswer]:
         """Rename it, or replace its tree; a campaign that has started keeps the one it began with."""
-        with courier.store.begin(caller.owner(courier, "segments", segment_id)) as unit:
-            return shown(segments.edit(unit, segment_id, data.name, data.definition))
+        with match.unit(courier, caller.owner(courier, "segments", segment_id)) as unit:
+            match.check(unit.segments.get(segment_id))
+            edited = segments.edit(unit, segment_id, data.name, data.definition)
+        return tagged(shown(edited), edited)
 
     @delete("/{segment_id:int}", sync_to_thread=True, opt=needs("segments:write"))
-    def remove(self, courier: TheCourier, caller: TheCaller, segment_id: FromPath[int]) -> None:
+    def remove(
+        self, match: TheMatch, courier: TheCourier, caller: TheCaller, segment_id: FromPath[int]
+    ) -> None:
         """Delete a segment, not its people; 409 while a campaign that is not over names it."""
-        with courier.store.begin(caller.owner(courier, "segments", segment_id)) as unit:
+        with match.unit(courier, caller.owner(courier, "segments", segment_id)) as unit:
+            match.check(unit.segments.get(segment_id))
             segments.remove(unit, segment_id)
 
 

@@ -13,6 +13,7 @@ from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from courierx_app.api.addresses import GivenAddress, email_of
 from courierx_app.api.body import Body
+from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.imports import ImportAnswer, OnConflict, Taken, answer_upload
@@ -127,10 +128,13 @@ class SubscriberController(Controller):
         return page(request, [shown(each) for each in found], limit)
 
     @get("/{subscriber_id:int}", opt=needs("subscribers:read"), sync_to_thread=True)
-    def get_(self, courier: TheCourier, caller: TheCaller, subscriber_id: FromPath[int]) -> SubscriberAnswer:
+    def get_(
+        self, courier: TheCourier, caller: TheCaller, subscriber_id: FromPath[int]
+    ) -> Response[SubscriberAnswer]:
         """Show a person."""
         with courier.store.begin(caller.owner(courier, "subscribers", subscriber_id), write=False) as unit:
-            return shown(unit.subscribers.get(subscriber_id))
+            found = unit.subscribers.get(subscriber_id)
+        return tagged(shown(found), found)
 
     @get("/by-email/{email:str}", opt=needs("subscribers:read"), sync_to_thread=True)
     def by_email(
@@ -139,13 +143,13 @@ class SubscriberController(Controller):
         caller: TheCaller,
         email: FromPath[str],
         tenant_id: FromQuery[int | None] = None,
-    ) -> SubscriberAnswer:
+    ) -> Response[SubscriberAnswer]:
         """Show the person an address belongs to."""
         with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
             found = unit.subscribers.by_email(email_of(email, "email"))
         if found is None:
             raise NotFound(f"There is no subscriber {email}.")
-        return shown(found)
+        return tagged(shown(found), found)
 
     @patch(
         "/{subscriber_id:int}",
@@ -156,22 +160,27 @@ class SubscriberController(Controller):
     )
     def edit(
         self,
+        match: TheMatch,
         courier: TheCourier,
         caller: TheCaller,
         subscriber_id: FromPath[int],
         data: JSONBody[SubscriberChanges],
-    ) -> SubscriberAnswer:
+    ) -> Response[SubscriberAnswer]:
         """Change what is given; `attributes` replaces them all."""
         changes = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
-        with courier.store.begin(caller.owner(courier, "subscribers", subscriber_id)) as unit:
+        with match.unit(courier, caller.owner(courier, "subscribers", subscriber_id)) as unit:
             person = unit.subscribers.get(subscriber_id)
-            return shown(unit.subscribers.save(checked(msgspec.structs.replace(person, **changes))))
+            match.check(person)
+            saved = unit.subscribers.save(checked(msgspec.structs.replace(person, **changes)))
+        return tagged(shown(saved), saved)
 
     @delete("/{subscriber_id:int}", opt=needs("subscribers:write"), sync_to_thread=True)
-    def remove(self, courier: TheCourier, caller: TheCaller, subscriber_id: FromPath[int]) -> None:
+    def remove(
+        self, match: TheMatch, courier: TheCourier, caller: TheCaller, subscriber_id: FromPath[int]
+    ) -> None:
         """Remove a person."""
-        with courier.store.begin(caller.owner(courier, "subscribers", subscriber_id)) as unit:
-            unit.subscribers.get(subscriber_id)
+        with match.unit(courier, caller.owner(courier, "subscribers", subscriber_id)) as unit:
+            match.check(unit.subscribers.get(subscriber_id))
             unit.subscribers.remove(subscriber_id)
 
     @post(

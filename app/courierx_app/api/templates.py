@@ -11,6 +11,7 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from courierx_app.api.body import Body
+from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
@@ -99,9 +100,12 @@ class TemplateController(Controller):
         return page(request, [shown(each) for each in found], limit)
 
     @get("/{template_id:int}", opt=needs("templates:read"), sync_to_thread=True)
-    def get_(self, courier: TheCourier, caller: TheCaller, template_id: FromPath[int]) -> TemplateAnswer:
+    def get_(
+        self, courier: TheCourier, caller: TheCaller, template_id: FromPath[int]
+    ) -> Response[TemplateAnswer]:
         """Show a template."""
-        return shown(_found(courier, caller, template_id))
+        found = _found(courier, caller, template_id)
+        return tagged(shown(found), found)
 
     @patch(
         "/{template_id:int}",
@@ -112,25 +116,31 @@ class TemplateController(Controller):
     )
     def edit(
         self,
+        match: TheMatch,
         courier: TheCourier,
         caller: TheCaller,
         template_id: FromPath[int],
         data: JSONBody[TemplateChanges],
-    ) -> TemplateAnswer:
+    ) -> Response[TemplateAnswer]:
         """Change what is given. Drafts made of it change with it; what has started is frozen and does not."""
         changes = {name: value for name, value in msgspec.structs.asdict(data).items() if value is not None}
         if data.name is not None:
             changes["name"] = data.name.strip()
         template = msgspec.structs.replace(_found(courier, caller, template_id), **changes)
         keeping.examine(courier, template)
-        with courier.store.begin(template.tenant_id) as unit:
+        with match.unit(courier, template.tenant_id) as unit:
             present = unit.templates.get(template_id)
-            return shown(unit.templates.save(msgspec.structs.replace(present, **changes)))
+            match.check(present)
+            saved = unit.templates.save(msgspec.structs.replace(present, **changes))
+        return tagged(shown(saved), saved)
 
     @delete("/{template_id:int}", opt=needs("templates:write"), sync_to_thread=True)
-    def remove(self, courier: TheCourier, caller: TheCaller, template_id: FromPath[int]) -> None:
+    def remove(
+        self, match: TheMatch, courier: TheCourier, caller: TheCaller, template_id: FromPath[int]
+    ) -> None:
         """Delete a template; 409 while a campaign that has not started is made of it."""
-        with courier.store.begin(caller.owner(courier, "templates", template_id)) as unit:
+        with match.unit(courier, caller.owner(courier, "templates", template_id)) as unit:
+            match.check(unit.templates.get(template_id))
             keeping.remove(unit, template_id)
 
     @post(

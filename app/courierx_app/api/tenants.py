@@ -10,6 +10,7 @@ from litestar import Controller, Request, Response, delete, get, patch, post
 from litestar.params import FromPath, JSONBody
 
 from courierx_app.api.body import Body
+from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
@@ -72,10 +73,11 @@ class TenantController(Controller):
             return page(request, unit.tenants.list(before=cursor, limit=limit), limit)
 
     @get("/{tenant_id:int}", opt=needs("tenants:read"), sync_to_thread=True)
-    def get_(self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int]) -> Tenant:
+    def get_(self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int]) -> Response[Tenant]:
         """Show a tenant."""
         with courier.store.platform() as unit:
-            return unit.tenants.get(caller.tenant(tenant_id))
+            found = unit.tenants.get(caller.tenant(tenant_id))
+        return tagged(found, found)
 
     @patch(
         "/{tenant_id:int}",
@@ -85,22 +87,30 @@ class TenantController(Controller):
         sync_to_thread=True,
     )
     def edit(
-        self, courier: TheCourier, caller: TheCaller, tenant_id: FromPath[int], data: JSONBody[TenantChanges]
-    ) -> Tenant:
+        self,
+        match: TheMatch,
+        courier: TheCourier,
+        caller: TheCaller,
+        tenant_id: FromPath[int],
+        data: JSONBody[TenantChanges],
+    ) -> Response[Tenant]:
         """Change what is given."""
-        return tenants.edit(
-            courier.store,
-            caller.tenant(tenant_id),
-            name=data.name,
-            contact_email=data.contact_email,
-            default_from=data.default_from,
-            requires_verified_domain=data.requires_verified_domain,
-            branding=data.branding,
-        )
+        with match.platform(courier) as unit:
+            match.check(unit.tenants.get(caller.tenant(tenant_id)))
+            saved = tenants.edit(
+                unit,
+                tenant_id,
+                name=data.name,
+                contact_email=data.contact_email,
+                default_from=data.default_from,
+                requires_verified_domain=data.requires_verified_domain,
+                branding=data.branding,
+            )
+        return tagged(saved, saved)
 
     @delete("/{tenant_id:int}", opt=needs(PLATFORM), sync_to_thread=True)
-    def remove(self, courier: TheCourier, tenant_id: FromPath[int]) -> None:
+    def remove(self, match: TheMatch, courier: TheCourier, tenant_id: FromPath[int]) -> None:
         """Delete a tenant and all it owns; 409 while it sends."""
-        with courier.store.platform() as unit:
-            unit.tenants.get(tenant_id)
+        with match.platform(courier) as unit:
+            match.check(unit.tenants.get(tenant_id))
             unit.tenants.remove(tenant_id)
