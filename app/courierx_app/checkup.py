@@ -15,6 +15,7 @@ from courierx_app.container import (
 )
 from courierx_app.settings import Configuration
 from courierx_core import adoption
+from courierx_core.domains import checkup as domains
 from courierx_core.errors import CourierXError
 from courierx_core.plugins import STORES, TRANSPORTS
 from courierx_core.ports.driver import Problem
@@ -80,6 +81,8 @@ def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
         elif each.slot is STORES and (why := adoption.needed(driver, runtime, policy_of(configuration))):
             text = f"Nothing is sent: {why}."
             found.append(Problem("error", "needs_adoption", text, adoption.WAY_ON))
+        elif each.slot is STORES and not any(problem.level == "error" for problem in found):
+            found += domains.checkup(driver, can_look=bool(configuration.settings.resolver))
     except CourierXError as problem:
         found.append(Problem("error", problem.code, str(problem)))
     finally:

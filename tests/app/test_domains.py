@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from courierx_app.checkup import checkup
 from courierx_app.cli import cli
+from courierx_app.settings import read
 from courierx_core.courier import Courier
 from courierx_core.domains import service
 from courierx_core.testing import DnsServer
@@ -219,6 +222,24 @@ def test_the_worker_looks_until_it_is_verified(
     assert client.delete(f"/domains/{domain['id']}").status_code == 204
     with courier.store.begin(domain["tenant_id"], write=False) as unit:
         assert unit.work.open_items(domain["id"], topics=("domain_check",)) == 0
+
+
+@pytest.mark.parametrize(("resolver", "code"), [("", "no_resolver"), ("dns", "domains")])
+def test_the_doctor_names_what_is_not_verified(
+    domain: Json, environ: Environ, tmp_path: Path, resolver: str, code: str, courier: Courier
+) -> None:
+    settings = read(tmp_path, {**environ, "COURIERX_RESOLVER": resolver})
+    found = {problem.code: problem for problem in checkup(settings)}
+    assert code in found
+    assert "domain_failing" not in found
+    with courier.store.begin(domain["tenant_id"]) as unit:
+        kept = unit.domains.get(domain["id"])
+        unit.domains.save(msgspec.structs.replace(kept, status="failing"))
+    (failing,) = (problem for problem in checkup(settings) if problem.code == "domain_failing")
+    assert "example.com" in failing.text
+    with courier.store.begin(domain["tenant_id"]) as unit:
+        unit.domains.save(msgspec.structs.replace(kept, status="verified"))
+    assert not {"domains", "no_resolver", "domain_failing"} & {each.code for each in checkup(settings)}
 
 
 def test_the_command_line(

@@ -16,6 +16,7 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
 from courierx_core.courier import Courier, Policy
+from courierx_core.domains import service as domains
 from courierx_core.hooks import Hooks
 from courierx_core.mail.token import TokenKeys
 from courierx_core.plugins import register
@@ -85,6 +86,19 @@ class Platform:
 
     def finish(self, campaign_id: int) -> Report:
         return self.wait(campaign_id, lambda report: report.status == "completed")
+
+    def published(self, name: str) -> dict[bytes, bytes]:
+        """Add a sender domain whose keys have been found; return its DKIM records by name."""
+        with self.courier.store.begin(self.tenant_id) as unit:
+            added = domains.add(self.courier, unit, name)
+            unit.work.end(added.id, topics=("domain_check",))
+            keys = tuple(msgspec.structs.replace(key, published=True) for key in added.keys)
+            unit.domains.save(msgspec.structs.replace(added, keys=keys, status="verified"))
+        return {
+            each.name.encode(): each.expected.encode()
+            for each in domains.records(self.courier, added)
+            if each.kind == "dkim"
+        }
 
     def worker(self) -> RunningWorker:
         return RunningWorker(self.courier)

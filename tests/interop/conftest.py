@@ -25,7 +25,7 @@ NOBODY = "550 5.1.1 there is no such user here"
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Tree:
     """Everything in one tree. dash: the servers call /bin/sh."""
     folder = tmp_path_factory.mktemp("debian")
-    servers = (["postfix", "dash"], ["opensmtpd"], ["exim4-daemon-heavy"], ["spamassassin"])
+    servers = (["postfix", "dash"], ["opensmtpd"], ["exim4-daemon-heavy"], ["spamassassin"], ["opendkim"])
     return Tree(folder, *servers)
 
 
