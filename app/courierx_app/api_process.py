@@ -9,7 +9,7 @@ from pathlib import Path
 
 import uvicorn
 
-from courierx_app.asgi import create_app
+from courierx_app.asgi import serve
 from courierx_app.container import build
 from courierx_app.logs import configure
 from courierx_app.parent import follow_parent
@@ -27,7 +27,7 @@ def main() -> None:
     follow_parent()
     configure()
     configuration = read(Path.cwd(), os.environ)
-    app = create_app(build(configuration), configuration.settings, dev=given.dev)
+    app = serve(build(configuration), configuration.settings, dev=given.dev)
     options = uvicorn.Config(
         app,
         log_config=None,

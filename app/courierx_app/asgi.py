@@ -49,6 +49,7 @@ from courierx_app.api.tenants import TenantController
 from courierx_app.client_address import networks
 from courierx_app.container import public_url_of
 from courierx_app.public.routes import public_pages
+from courierx_app.public.tracking import Asgi, beside
 from courierx_app.settings import Settings
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError
@@ -137,6 +138,12 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
     )
     check_scopes(app)
     return app
+
+
+def serve(courier: Courier, settings: Settings, *, dev: bool = False) -> Asgi:
+    """Assemble all that a process answers: the application, and tracking beside it."""
+    app = create_app(courier, settings, dev=dev)
+    return beside(app, courier, https=app.state.https)
 
 
 def _access(courier: Courier, settings: Settings, dev: bool) -> Access:

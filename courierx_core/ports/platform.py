@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -68,6 +68,9 @@ class PlatformUnit(Protocol):
     def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
         """Return (tenant id, delivery id) of what went to `recipient` over `transport` and was given
         `provider_id` there."""
+
+    def messages_of(self, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        """Return (tenant id, message id) of each of these deliveries that there is, as a set."""
 
     def installation(self) -> Installation:
         """Return the install's row."""

@@ -7,7 +7,7 @@ Every method works inside the unit's transaction. Ids that are not the tenant's 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NewType, Protocol
@@ -129,6 +129,13 @@ class Deliveries(Protocol):
     def lock(self, delivery_id: int) -> Delivery:
         """Return it with nobody else able to move it until the unit ends. Lock one in a unit."""
 
+    def some(self, delivery_ids: Collection[int]) -> Sequence[Delivery]:
+        """Return those of the ids that there are."""
+
+    def arrive(self, delivery_ids: Collection[int]) -> Set[int]:
+        """Move those that evidence may raise to delivered, in the counters too, as a set; return which. It
+        passes over what somebody else has locked: no wait for one delivery with another in hand."""
+
     def prove(self, delivery: Delivery, state: DeliveryState, event: Event) -> None:
         """Move a locked delivery to what an event proves, with its words, in the message's counters too."""
 
@@ -176,12 +183,28 @@ class Deliveries(Protocol):
         nothing of theirs is under way, held where something is. Returns how many were cancelled."""
 
 
+class Tally(msgspec.Struct, frozen=True):
+    """How often something happened: `all`, `human` without scanners and proxies, and to how many `people`
+    it did at least once, again without those."""
+
+    all: int
+    human: int
+    people: int
+
+
 class Events(Protocol):
     """Append-only. In a unit of the platform (tenant 0): what fits no delivery yet."""
 
     def add(self, events: Sequence[Event]) -> Sequence[Event]:
         """Keep those that are new; return them with their ids, in order. An event is known by delivery
         (or recipient where it has none), kind and `event_key`; whoever adds holds the delivery's lock."""
+
+    def append(self, events: Sequence[Event]) -> None:
+        """Keep events of deliveries as a set, without a look at what is known and without a lock: their keys
+        are their caller's own. Repeated after a failure, what is kept already stays once."""
+
+    def tally(self, message_id: int) -> Mapping[FeedbackKind, Tally]:
+        """Count a message's events by kind."""
 
     def list(
         self,

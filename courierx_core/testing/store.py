@@ -14,6 +14,7 @@ from courierx_core.testing.store_imports import ImportsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
 from courierx_core.testing.store_segments import SegmentsContract
+from courierx_core.testing.store_tracking import TrackingContract
 from courierx_core.testing.store_units import UnitContract
 from courierx_core.testing.store_work import WorkContract
 
@@ -28,6 +29,7 @@ class StoreContract(
     DomainsContract,
     DeliveriesContract,
     EventsContract,
+    TrackingContract,
     IdempotencyContract,
     WorkContract,
 ):

@@ -6,7 +6,7 @@ module names `tenant_id` itself and is tested line by line.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -35,6 +35,11 @@ class Sets(Protocol):
         self, connection: Connection, transport: str, provider_id: str, recipient: str
     ) -> tuple[int, int] | None:
         """See `ports.platform.PlatformUnit.delivery_of`."""
+
+    def messages_of(
+        self, connection: Connection, delivery_ids: Collection[int]
+    ) -> Mapping[int, tuple[int, int]]:
+        """See `ports.platform.PlatformUnit.messages_of`; the ids fit 64 bits."""
 
     def keep(self, connection: Connection) -> None:
         """See `ports.platform.PlatformUnit.keep`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -46,6 +46,14 @@ def delivery_of(
         {"transport": transport, "provider": provider_id, "recipient": recipient},
     ).one_or_none()
     return None if found is None else (int(found[0]), int(found[1]))
+
+
+def messages_of(connection: Connection, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
+    found = connection.exec_driver_sql(
+        "SELECT delivery, tenant, message FROM courierx_messages_of(%(ids)s::bigint[])",
+        {"ids": list(delivery_ids)},
+    )
+    return {delivery: (tenant, message) for delivery, tenant, message in found}
 
 
 def keep(connection: Connection) -> None:

@@ -6,7 +6,7 @@ Every statement names `tenant_id` itself; only `counters`, which belongs to no t
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -55,6 +55,16 @@ def delivery_of(
         (recipient, provider_id, transport),
     ).one_or_none()
     return None if found is None else (int(found[0]), int(found[1]))
+
+
+def messages_of(connection: Connection, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
+    # one probe per tenant and id, as `owner_of`
+    found = connection.exec_driver_sql(
+        "SELECT d.id, d.tenant_id, d.message_id FROM json_each(?) j CROSS JOIN tenants t"
+        " CROSS JOIN deliveries d ON d.tenant_id = t.id AND d.id = j.value",
+        (_json(list(delivery_ids)),),
+    )
+    return {delivery: (tenant, message) for delivery, tenant, message in found}
 
 
 def keep(connection: Connection) -> None:

@@ -316,6 +316,7 @@ events = Table(
 )
 Index("events_delivery", events.c.tenant_id, events.c.delivery_id)
 Index("events_recipient", events.c.tenant_id, events.c.recipient)
+Index("events_message", events.c.tenant_id, events.c.message_id, events.c.kind)
 
 links = Table(
     "links",

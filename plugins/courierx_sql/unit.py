@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
@@ -23,6 +23,7 @@ from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
 from courierx_sql.rows.secrets import SecretRows
 from courierx_sql.rows.segments import SegmentRows
+from courierx_sql.rows.slice import is_id
 from courierx_sql.rows.subscribers import SubscriberRows
 from courierx_sql.rows.suppressions import SuppressionRows
 from courierx_sql.rows.templates import TemplateRows
@@ -78,6 +79,9 @@ class SqlPlatformUnit:
 
     def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
         return self._sets.delivery_of(self._connection, transport, provider_id, recipient)
+
+    def messages_of(self, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
+        return self._sets.messages_of(self._connection, [each for each in delivery_ids if is_id(each)])
 
     def installation(self) -> platform.Installation:
         return installation.read(self._connection)

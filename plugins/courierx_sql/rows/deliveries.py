@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy import func
 
 from courierx_core.audience.model import Audience
 from courierx_core.delivery.log import LogLine, LogStatus
-from courierx_core.delivery.model import OPEN, Delivery, DeliveryState, Pace, moved
+from courierx_core.delivery.model import OPEN, STATES, Delivery, DeliveryState, Pace, evidence, moved
 from courierx_core.feedback.model import Event
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import Reason, SnapshotStep
@@ -25,6 +25,9 @@ from courierx_sql.rows.slice import Slice, check_limit
 from courierx_sql.rows.suppressed import causes
 from courierx_sql.tables import deliveries, work
 
+ARRIVING = tuple(
+    state for state in STATES if state != "delivered" and evidence(state, "delivered") == "delivered"
+)
 WELL: tuple[DeliveryState, ...] = (*OPEN, "accepted", "delivered")
 
 
@@ -78,6 +81,38 @@ class DeliveryRows(Slice[Delivery]):
         if row is None:
             raise self._missing(delivery_id)
         return self._read(row._mapping)
+
+    def some(self, delivery_ids: Collection[int]) -> Sequence[Delivery]:
+        rows = self._tenant.execute(
+            self._tenant.select(deliveries).where(deliveries.c.id.in_(sorted(delivery_ids)))
+        )
+        return [self._read(row._mapping) for row in rows]
+
+    def arrive(self, delivery_ids: Collection[int]) -> Set[int]:
+        columns = deliveries.c
+        free = self._tenant.select(deliveries, columns.id, columns.message_id, columns.state).where(
+            columns.id.in_(sorted(delivery_ids)), columns.state.in_(ARRIVING)
+        )
+        rows = self._tenant.execute(free.order_by(columns.id).with_for_update(skip_locked=True)).all()
+        if not rows:
+            return frozenset()
+        self._tenant.execute(
+            self._tenant.update(deliveries)
+            .where(columns.id.in_([row.id for row in rows]))
+            .values(
+                state="delivered",
+                reason="",
+                status="",
+                sent_at=func.coalesce(columns.sent_at, now()),
+                updated_at=now(),
+            )
+        )
+        changes: dict[int, dict[str, int]] = {}
+        for row in rows:
+            changes[row.message_id] = moved(changes.get(row.message_id, {}), row.state, "delivered")
+        for message_id, change in sorted(changes.items()):
+            counters.change(self._tenant, message_id, change)
+        return {row.id for row in rows}
 
     def prove(self, delivery: Delivery, state: DeliveryState, event: Event) -> None:
         self._update(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, RowMapping
+from sqlalchemy import ColumnElement, RowMapping, case, distinct, false, func
 
 from courierx_core.feedback.model import Event, FeedbackKind
+from courierx_core.ports.store import Tally
 from courierx_sql.rows.slice import Slice
 from courierx_sql.tables import events
 
@@ -32,6 +33,31 @@ class EventRows(Slice[Event]):
         rows = [{"id": first + n, **self._values(event)} for n, event in enumerate(new.values())]
         made = self._tenant.insert(events).returning(events, sort_by_parameter_order=True)
         return [self._read(row._mapping) for row in self._tenant.execute(made, rows)]
+
+    def append(self, events_: Sequence[Event]) -> None:
+        known = self._known(events_)
+        rows = [self._values(event) for event in events_ if _identity(event) not in known]
+        if rows:
+            first = self._tenant.reserve(events, len(rows))
+            numbered = [{"id": first + n, **row} for n, row in enumerate(rows)]
+            self._tenant.execute(self._tenant.insert(events), numbered)
+
+    def tally(self, message_id: int) -> Mapping[FeedbackKind, Tally]:
+        columns = events.c
+        person = columns.machine.is_(false())
+        statement = (
+            self._tenant.select(
+                events,
+                columns.kind,
+                func.count().label("all"),
+                func.count(case((person, 1))).label("human"),
+                func.count(distinct(case((person, columns.delivery_id)))).label("people"),
+            )
+            .where(columns.message_id == message_id)
+            .group_by(columns.kind)
+        )
+        rows = self._tenant.execute(statement).mappings()
+        return {row["kind"]: Tally(row["all"], row["human"], row["people"]) for row in rows}
 
     def list(
         self,
