@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-ImportKind: TypeAlias = Literal["subscribers"]
+ImportKind: TypeAlias = Literal["subscribers", "suppression"]
 ImportState: TypeAlias = Literal["receiving", "waiting", "working", "done", "failed", "cancelled"]
 OPEN: tuple[ImportState, ...] = ("receiving", "waiting", "working")
 
@@ -30,6 +30,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     """Also put everyone on this list."""
     mapping: Mapping[str, str] = {}
     """What a header means: {"Their header": "email" | "first_name" | "last_name" | attribute}."""
+    reason: str = ""
+    """Why, for suppressions whose line gives no reason."""
 
 
 class Counts(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from courierx_core.audience.csvfile import SubscriberFile
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.imports import spool
@@ -16,7 +15,7 @@ from courierx_core.imports.csvtable import Place
 from courierx_core.imports.model import Import
 from courierx_core.imports.service import drop_files
 from courierx_core.imports.spool import LineStream, Spooled
-from courierx_core.imports.steps import Step, steps, take
+from courierx_core.imports.steps import Step, opened, steps, take
 from courierx_core.imports.workbook import csv_of
 from courierx_core.work import WorkItem
 
@@ -78,7 +77,8 @@ def _unpack(courier: Courier, item: WorkItem, import_: Import, workbook_id: int)
 def _steps(courier: Courier, import_: Import) -> Iterator[Step]:
     stream = Spooled(courier, import_.tenant_id, import_.file_id, import_.size)
     place = Place(import_.offset, import_.line)
-    return steps(SubscriberFile(io.BufferedReader(stream), import_.options.mapping, place))
+    options = import_.options
+    return steps(opened(import_.kind, io.BufferedReader(stream), import_.tenant_id, options, place))
 
 
 def _commit(courier: Courier, item: WorkItem, import_: Import, step: Step) -> Import:

@@ -15,6 +15,7 @@ from courierx_core.imports.model import OPEN, Import, ImportKind, Options
 from courierx_core.imports.workbook import check_workbook, is_workbook
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.suppression.model import REASON_MAX
 from courierx_core.work import WorkItem
 
 FILE_NAME_MAX = 255
@@ -40,6 +41,7 @@ def hand_in(
         stream.seek(0)
     checks = Checks()
     file_name = checks.text("file_name", file_name, longest=FILE_NAME_MAX, required=False)
+    checks.text("reason", options.reason, longest=REASON_MAX, required=False)
     checks.done()
     with courier.store.begin(tenant_id) as unit:
         if options.list_id is not None:

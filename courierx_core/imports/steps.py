@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from itertools import islice
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 import msgspec
 
@@ -12,8 +12,10 @@ from courierx_core.audience.csvfile import SubscriberFile
 from courierx_core.audience.model import NewSubscriber
 from courierx_core.courier import Courier
 from courierx_core.imports.csvtable import Place
-from courierx_core.imports.model import BadLine, Counts, Options
+from courierx_core.imports.model import BadLine, Counts, ImportKind, Options
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.suppression.csvfile import SuppressionFile
+from courierx_core.suppression.model import Suppression
 
 STEP_ROWS = 10_000
 """Rows that go in as one set, in one transaction."""
@@ -21,10 +23,19 @@ ERRORS_KEPT = 1_000
 """Bad lines a report lists; the rest are only counted."""
 
 
+class File(Protocol):
+    """Rows of one kind; `place` is where the next begins."""
+
+    def __iter__(self) -> Iterator[NewSubscriber | Suppression | BadLine]: ...
+    @property
+    def place(self) -> Place: ...
+    def close(self) -> None: ...
+
+
 class Step(msgspec.Struct, frozen=True):
     """Rows to take in, the bad lines among them, and where the next begin."""
 
-    rows: list[NewSubscriber]
+    rows: list[NewSubscriber | Suppression]
     bad: list[BadLine]
     place: Place
 
@@ -46,16 +57,17 @@ def import_csv(
     stream: BinaryIO,
     options: Options | None = None,
     *,
+    kind: ImportKind = "subscribers",
     progress: Callable[[int], None] | None = None,
 ) -> ImportReport:
-    """Import subscribers from CSV in flat memory, here and now; see `SubscriberFile` for the form.
+    """Import CSV in flat memory, here and now; see `SubscriberFile` and `SuppressionFile` for the form.
 
     Nobody who unsubscribed or is suppressed is brought back. `progress` hears the rows read so far. What is
     in when it raises stays in. Raises InvalidInput for what is no CSV, NotFound for the list.
     """
     options = options or Options()
     counts, kept = Counts(), list[BadLine]()
-    file = SubscriberFile(stream, options.mapping)
+    file = opened(kind, stream, tenant_id, options)
     try:
         for step in steps(file):
             with courier.store.begin(tenant_id) as unit:
@@ -68,24 +80,40 @@ def import_csv(
     return ImportReport(**msgspec.structs.asdict(counts), errors=tuple(kept))
 
 
-def steps(file: SubscriberFile) -> Iterator[Step]:
+def opened(
+    kind: ImportKind, stream: BinaryIO, tenant_id: int, options: Options, place: Place | None = None
+) -> File:
+    """Read a stream as a kind of rows, from a place of an earlier reading on. Raises InvalidInput."""
+    if kind == "subscribers":
+        return SubscriberFile(stream, options.mapping, place)
+    return SuppressionFile(stream, tenant_id, options.reason, place)
+
+
+def steps(file: File) -> Iterator[Step]:
     """Read a file to its end, STEP_ROWS at a time."""
     rows = iter(file)
     while read := list(islice(rows, STEP_ROWS)):
-        good = [row for row in read if isinstance(row, NewSubscriber)]
+        good = [row for row in read if not isinstance(row, BadLine)]
         bad = [row for row in read if isinstance(row, BadLine)]
         yield Step(good, bad, file.place)
 
 
 def take(unit: UnitOfWork, step: Step, options: Options) -> Counts:
-    """Take a step's rows in. Raises NotFound for the list."""
-    first: dict[str, NewSubscriber] = {}
+    """Take a step's rows in; the first of several about one address counts. Raises NotFound for the list."""
+    people, suppressed = dict[str, NewSubscriber](), dict[str, Suppression]()
     for row in step.rows:
-        first.setdefault(row.email, row)
-    counts, bad = Counts(skipped=len(step.rows) - len(first)), Counts(bad=len(step.bad))
-    if first:
+        if isinstance(row, NewSubscriber):
+            people.setdefault(row.email, row)
+        else:
+            suppressed.setdefault(row.address, row)
+    rows, bad = len(people) + len(suppressed), len(step.bad)
+    counts = Counts(skipped=len(step.rows) - rows, bad=bad)
+    if people:
         done = unit.subscribers.import_rows(
-            list(first.values()), update=options.update, list_id=options.list_id
+            list(people.values()), update=options.update, list_id=options.list_id
         )
         counts = counts.plus(Counts(**msgspec.structs.asdict(done)))
-    return counts.plus(bad)
+    if suppressed:
+        new = unit.suppressions.add_many(list(suppressed.values()))
+        counts = counts.plus(Counts(imported=new, skipped=len(suppressed) - new))
+    return counts

@@ -300,6 +300,7 @@ class PeopleContract:
         with store.begin(tenant) as unit:
             first = unit.suppressions.add(over)
             assert unit.suppressions.get(first.id) == first
+            assert unit.suppressions.list() == []
             lasting = Suppression(tenant_id=tenant, address="a@example.com", reason="asked", cause="manual")
             second = unit.suppressions.add(lasting)
             assert (second.reason, second.cause, second.expires_at) == ("asked", "manual", None)

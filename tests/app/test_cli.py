@@ -127,10 +127,10 @@ def test_suppressions_are_imported_from_a_file(cx: Cx, tmp_path: Path) -> None:
     file = tmp_path / "stop.csv"
     file.write_text("email,why\na@x.example,asked\nA@X.example,twice\nnowhere,\n\n*@x.example,\n")
     report = json.loads(cx("suppress", "import", str(file), "--json"))
-    assert (report["added"], report["known"]) == (2, 1)
+    assert (report["imported"], report["skipped"]) == (2, 1)
     assert [each["line"] for each in report["errors"]] == [4]
     again = json.loads(cx("suppress", "import", str(file), "--json"))
-    assert (again["added"], again["known"]) == (0, 3)
+    assert (again["imported"], again["skipped"]) == (0, 3)
 
 
 def test_several_tenants_must_be_named(cx: Cx) -> None:

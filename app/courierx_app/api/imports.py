@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 import msgspec
 from anyio.to_thread import run_sync
 from litestar import Controller, Request, Response, get, post
+from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, QueryParameter
 from litestar.response import Stream
 
@@ -16,7 +17,7 @@ from courierx_app.api.body import MalformedBody
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
-from courierx_app.api.uploads import Upload
+from courierx_app.api.uploads import UPLOAD_MAX_BYTES, Upload, UploadOperation
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput
 from courierx_core.exports.csvlines import csv_lines
@@ -106,18 +107,31 @@ class ImportController(Controller):
             return shown(service.cancel(unit, import_id))
 
 
+def upload_route(scope: str) -> dict[str, Any]:
+    """Return what the decorator of a route needs that takes a file in."""
+    answer = ResponseSpec(ImportAnswer, description="A worker takes it in", generate_examples=False)
+    return {
+        "status_code": 200,
+        "request_max_body_size": UPLOAD_MAX_BYTES,
+        "operation_class": UploadOperation,
+        "responses": {202: answer},
+        "opt": needs(scope),
+    }
+
+
 async def answer_upload(
     request: Request[Any, Any, Any],
     courier: Courier,
     tenant_id: int,
     upload: Upload,
     options: Options,
+    kind: ImportKind,
 ) -> Response[Any]:
     """Take a small CSV file in now, 200; hand anything else in for a worker, 202 with where to ask for it."""
     at_once = upload.size <= AT_ONCE_BYTES and not _prefers_async(request.headers)
     if at_once and not is_workbook(upload.file):
-        return Response(await run_sync(_take_now, courier, tenant_id, upload, options), status_code=200)
-    made = await run_sync(_hand_in, courier, tenant_id, upload, options)
+        return Response(await run_sync(_take_now, courier, tenant_id, upload, options, kind), status_code=200)
+    made = await run_sync(_hand_in, courier, tenant_id, upload, options, kind)
     return Response(shown(made), status_code=202, headers={"Location": f"/imports/{made.id}"})
 
 
@@ -143,21 +157,21 @@ def _prefers_async(headers: Mapping[str, str]) -> bool:
     return "respond-async" in [each.strip().lower() for each in headers.get("prefer", "").split(",")]
 
 
-def _take_now(courier: Courier, tenant_id: int, upload: Upload, options: Options) -> Taken:
+def _take_now(courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind) -> Taken:
     with courier.store.begin(tenant_id, write=False) as unit:
         tenants.require(unit)
     try:
-        report = import_csv(courier, tenant_id, upload.file, options)
+        report = import_csv(courier, tenant_id, upload.file, options, kind=kind)
     except InvalidInput as problem:
         # Nothing of the file can be read, which the reference answers with 400.
         raise MalformedBody(*problem.problems) from problem
     return Taken(**msgspec.structs.asdict(report))
 
 
-def _hand_in(courier: Courier, tenant_id: int, upload: Upload, options: Options) -> Import:
+def _hand_in(courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind) -> Import:
     with courier.store.begin(tenant_id, write=False) as unit:
         tenants.require(unit)
-    return service.hand_in(courier, tenant_id, upload.file, file_name=upload.name, options=options)
+    return service.hand_in(courier, tenant_id, upload.file, kind=kind, file_name=upload.name, options=options)
 
 
 def _error_lines(courier: Courier, tenant_id: int, import_id: int) -> Iterator[bytes]:

@@ -8,7 +8,6 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, patch, post
-from litestar.openapi import ResponseSpec
 from litestar.params import FromPath, FromQuery, JSONBody, QueryParameter
 
 from courierx_app.api.addresses import GivenAddress, email_of
@@ -16,10 +15,10 @@ from courierx_app.api.body import Body
 from courierx_app.api.etag import TheMatch, tagged
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
-from courierx_app.api.imports import ImportAnswer, OnConflict, Taken, answer_upload
+from courierx_app.api.imports import OnConflict, Taken, answer_upload, upload_route
 from courierx_app.api.paging import Cursor, Limit, page, searchable
 from courierx_app.api.scopes import needs
-from courierx_app.api.uploads import UPLOAD_MAX_BYTES, UploadOperation, uploaded
+from courierx_app.api.uploads import uploaded
 from courierx_core.audience.model import Subscriber, SubscriberStatus
 from courierx_core.audience.service import add_subscriber, checked
 from courierx_core.errors import Conflict, NotFound
@@ -183,16 +182,7 @@ class SubscriberController(Controller):
             match.check(unit.subscribers.get(subscriber_id))
             unit.subscribers.remove(subscriber_id)
 
-    @post(
-        "/bulk-import",
-        status_code=200,
-        request_max_body_size=UPLOAD_MAX_BYTES,
-        operation_class=UploadOperation,
-        responses={
-            202: ResponseSpec(ImportAnswer, description="A worker takes it in", generate_examples=False)
-        },
-        opt=needs("imports:write"),
-    )
+    @post("/bulk-import", **upload_route("imports:write"))
     async def bulk_import(
         self,
         request: Request[Any, Any, Any],
@@ -212,7 +202,8 @@ class SubscriberController(Controller):
             query = {"tenant_id": tenant_id, "on_conflict": on_conflict, "list_id": list_id}
             asked = upload.asked(SubscriberImport, query)
             options = Options(update=asked.on_conflict == "update", list_id=asked.list_id)
-            return await answer_upload(request, courier, caller.tenant(asked.tenant_id), upload, options)
+            owner = caller.tenant(asked.tenant_id)
+            return await answer_upload(request, courier, owner, upload, options, "subscribers")
 
 
 def shown(person: Subscriber) -> SubscriberAnswer:

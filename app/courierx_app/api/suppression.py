@@ -14,8 +14,11 @@ from courierx_app.api.addresses import GivenAddress, email_of
 from courierx_app.api.body import Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
+from courierx_app.api.imports import Taken, answer_upload, upload_route
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
+from courierx_app.api.uploads import uploaded
+from courierx_core.imports.model import Options
 from courierx_core.suppression.model import Cause, Suppression, listed_as
 from courierx_core.suppression.service import suppress
 from courierx_core.tenants import service as tenants
@@ -25,6 +28,14 @@ class NewSuppression(msgspec.Struct, frozen=True, kw_only=True):
     email: GivenAddress
     tenant_id: int | None = None
     reason: str = ""
+    expires_at: datetime | None = None
+
+
+class SuppressionImport(msgspec.Struct, frozen=True, kw_only=True):
+    """What an upload says beside its file."""
+
+    tenant_id: int | None = None
+    reason: str = "imported"
 
 
 class SuppressionAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,6 +45,7 @@ class SuppressionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     cause: Cause
     created_at: datetime | None
+    expires_at: datetime | None
 
 
 class SuppressionController(Controller):
@@ -44,16 +56,34 @@ class SuppressionController(Controller):
     def create(
         self, once: TheOnce, courier: TheCourier, caller: TheCaller, data: JSONBody[NewSuppression]
     ) -> Response[SuppressionAnswer]:
-        """Suppress an address, or with `@domain` everybody there; 409 where it is already. The cause is
-        derived from the reason."""
+        """Suppress an address, or with `@domain` everybody there, until `expires_at` if it is given; 409
+        where it is already. The cause is derived from the reason."""
         tenant_id = caller.tenant(data.tenant_id)
 
         def add(answer: Answering) -> None:
             with courier.store.begin(tenant_id) as unit:
                 tenants.require(unit)
-                answer(unit, shown(suppress(unit, _listed_as(data.email), data.reason)))
+                now, address = courier.runtime.now(), _listed_as(data.email)
+                answer(unit, shown(suppress(unit, address, data.reason, until=data.expires_at, now=now)))
 
         return once(tenant_id, data, add, 201)
+
+    @post("/bulk-import", **upload_route("suppression:write"))
+    async def bulk_import(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        tenant_id: FromQuery[int | None] = None,
+        reason: FromQuery[str | None] = None,
+    ) -> Response[Taken]:
+        """Suppress every address of a file: one a line, or CSV or a workbook with an `email` column and
+        perhaps `reason`, `cause` and `expires_at`; given and answered as `/subscribers/bulk-import`."""
+        async with uploaded(request) as upload:
+            asked = upload.asked(SuppressionImport, {"tenant_id": tenant_id, "reason": reason})
+            owner = caller.tenant(asked.tenant_id)
+            options = Options(reason=asked.reason)
+            return await answer_upload(request, courier, owner, upload, options, "suppression")
 
     @get("/", opt=needs("suppression:read"), sync_to_thread=True)
     def list_(
@@ -95,4 +125,5 @@ def shown(suppression: Suppression) -> SuppressionAnswer:
         reason=suppression.reason,
         cause=suppression.cause,
         created_at=suppression.created_at,
+        expires_at=suppression.expires_at,
     )

@@ -61,21 +61,26 @@ def remove(address: str, tenant: str | None, everyone: bool) -> None:
 
 @suppress.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--reason", default="imported")
+@click.option("--reason", default="imported", show_default=True, help="For lines that give none.")
 @tenant_option
 @everyone_option
 @json_option
 def import_(file: Path, reason: str, tenant: str | None, everyone: bool, as_json: bool) -> None:
-    """Suppress every address of a file, one a line or the first column of a CSV."""
-    with courier() as made, file.open("rb") as stream:
+    """Suppress every address of a file: one a line, or a CSV file or .xlsx workbook with an `email` column
+    and perhaps `reason`, `cause` and `expires_at`."""
+    from courierx_core.imports.model import Options
+    from courierx_core.imports.steps import import_csv
+    from courierx_core.imports.workbook import table_of
+
+    with courier() as made, file.open("rb") as stream, table_of(stream) as table:
         tenant_id = owner(made, tenant, everyone)
-        report = suppression.import_addresses(made.store, tenant_id, stream, reason=reason)
+        report = import_csv(made, tenant_id, table, Options(reason=reason), kind="suppression")
     if as_json:
         emit(report)
         return
-    click.echo(f"{report.added:,} added, {report.known:,} known already, {len(report.errors):,} refused.")
+    click.echo(f"{report.imported:,} added, {report.skipped:,} known already, {report.bad:,} refused.")
     for problem in report.errors[:20]:
-        click.echo(f"  line {problem.line}: {problem.reason}", err=True)
+        click.echo(f"  line {problem.line}: {problem.email}: {problem.reason}", err=True)
 
 
 @suppress.command()

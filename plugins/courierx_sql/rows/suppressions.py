@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, or_
 
 from courierx_core.errors import Conflict
 from courierx_core.suppression.model import Suppression
@@ -56,7 +56,8 @@ class SuppressionRows(Slice[Suppression]):
     def list(
         self, *, before: int | None = None, limit: int = 100, address: str | None = None
     ) -> Sequence[Suppression]:
-        conditions: list[ColumnElement[bool]] = []
+        columns = suppressions.c
+        conditions = [or_(columns.expires_at.is_(None), columns.expires_at > now())]
         if address is not None:
             conditions.append(suppressions.c.address == address)
         return self._page(before, limit, *conditions)

@@ -142,6 +142,7 @@ FITTING: Mapping[tuple[str, str], Any] = {
 
 RAW: Mapping[str, tuple[str, bytes]] = {
     "POST /subscribers/bulk-import": ("text/csv", b"email\nimported@x.example\n"),
+    "POST /suppression/bulk-import": ("text/csv", b"imported@x.example\n"),
 }
 """Bodies that are not JSON."""
 
