@@ -9,6 +9,7 @@ over `work`, `turns` and `tenants`.
 from __future__ import annotations
 
 from courierx_core.work import WorkItem
+from courierx_sql.causes_postgresql import cause
 
 ITEM = ", ".join(WorkItem.__struct_fields__)
 
@@ -103,21 +104,9 @@ def _one(columns: str, table: str, key: str, value: str, *, lock: str = "") -> s
 
 
 def _cause(stream: str) -> str:
-    """Say why `d` (a delivery, with its subscriber `s`, if any) may not be mailed; '' when it may. A
-    tenant's suppression comes before the platform's, an address before its domain, all before the person's
-    own status. An unsubscribe stops broadcast mail only, and so does being deleted."""
-
-    def listed(owner: str, address: str) -> str:
-        return f"""(SELECT p.cause FROM suppressions p WHERE p.tenant_id = {owner}
-            AND p.address BETWEEN {address} AND {address}
-            AND (p.expires_at IS NULL OR p.expires_at > now())
-            AND (p.cause <> 'unsubscribe' OR {stream} = 'broadcast') ORDER BY p.address LIMIT 1)"""
-
-    domain = "substr(d.address, strpos(d.address, '@'))"
-    found = ", ".join(listed(owner, each) for owner in ("$1::int8", "0") for each in ("d.address", domain))
-    return f"""coalesce({found},
-        CASE s.status WHEN 'bounced' THEN 'hard_bounce' WHEN 'complained' THEN 'complaint'
-                      WHEN 'unsubscribed' THEN CASE {stream} WHEN 'broadcast' THEN 'unsubscribe' END END,
+    """Say why `d` (a delivery, with its subscriber `s`, if any) may not be mailed; '' when it may. Being
+    deleted stops broadcast mail only."""
+    return f"""coalesce({cause(stream=stream, tenant="$1::int8", address="d.address", status="s.status")},
         CASE WHEN {stream} = 'broadcast' AND d.subscriber_id IS NOT NULL AND s.id IS NULL THEN 'deleted' END,
         '')"""
 

@@ -150,6 +150,14 @@ suppressions = owned(
     Column("expires_at", Utc),
 )
 Index("suppressions_address", suppressions.c.tenant_id, suppressions.c.address, unique=True)
+# Tells every snapshot, read and window at once whether it has to look domains up.
+Index(
+    "suppressions_domains",
+    suppressions.c.tenant_id,
+    suppressions.c.address,
+    postgresql_where=text("substr(address, 1, 1) = '@'"),
+    sqlite_where=text("substr(address, 1, 1) = '@'"),
+)
 
 templates = owned(
     "templates",
