@@ -196,8 +196,7 @@ def interop(session: nox.Session) -> None:
     """Send through Postfix, OpenSMTPD and Exim, and ask SpamAssassin and OpenDKIM; needs root on Debian.
 
     What it runs comes out of Debian's packages into a folder of its own (50 MB to download), and nothing is
-    installed; a machine
-    that cannot do that fails, and says what is missing.
+    installed; a machine that cannot do that fails, and says what is missing.
     """
     install_courierx(session, *group("test"), extras=["all"])
     pytest(session, *(session.posargs or ["tests/interop"]))

@@ -13,7 +13,7 @@ from courierx_core.mail.dkim_key import Algorithm
 DomainStatus: TypeAlias = Literal["pending", "verified", "failing"]
 """pending: never verified; verified: its mail is signed, or an operator vouched for it; failing: it was
 verified, and its key is gone."""
-RecordKind: TypeAlias = Literal["dkim", "spf", "return_path", "dmarc"]
+RecordKind: TypeAlias = Literal["dkim", "spf", "return_path", "dmarc", "transport"]
 
 MISSES = 3
 """Checks in a row that must deny a published key before nothing is signed with it: a name server that

@@ -62,9 +62,13 @@ def wanted(domain: SenderDomain, publishing: Publishing) -> tuple[DnsRecord, ...
     return tuple(records)
 
 
-def look_up(resolver: Resolver[Any], domain: SenderDomain, publishing: Publishing) -> tuple[DnsRecord, ...]:
+def alias(name: str, target: str) -> DnsRecord:
+    """Make the record that a transport wants."""
+    return DnsRecord(kind="transport", type="CNAME", name=name, expected=target, required=False)
+
+
+def look_up(resolver: Resolver[Any], records: Sequence[DnsRecord]) -> tuple[DnsRecord, ...]:
     """Ask for every record at once; takes as long as the slowest, and never raises for an answer."""
-    records = wanted(domain, publishing)
     with ThreadPoolExecutor(len(records)) as pool:
         return tuple(pool.map(partial(_looked_up, resolver), records))
 
@@ -72,6 +76,7 @@ def look_up(resolver: Resolver[Any], domain: SenderDomain, publishing: Publishin
 def _looked_up(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
     looks: dict[str, Callable[[Resolver[Any], DnsRecord], DnsRecord]] = {
         "dkim": _dkim, "spf": _spf, "return_path": _return_path, "dmarc": _dmarc,
+        "transport": _alias,
     }  # fmt: skip
     try:
         return looks[record.kind](resolver, record)
@@ -99,10 +104,14 @@ def _spf(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
     return _found(record, texts, f"it lacks {' '.join(missing)}" if missing else "")
 
 
+def _alias(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
+    target = resolver.cname(record.name)
+    return _found(record, (target,), "" if target == record.expected.lower() else "it leads elsewhere")
+
+
 def _return_path(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
     try:
-        target = resolver.cname(record.name)
-        return _found(record, (target,), "" if target == record.expected.lower() else "it leads elsewhere")
+        return _alias(resolver, record)
     except NoAnswer:
         # An MX of its own is as good, where it leads to the same hosts.
         hosts = [host for _rank, host in resolver.mx(record.name)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +12,16 @@ import msgspec
 
 from courierx_core.courier import Courier
 from courierx_core.domains.model import DkimKey, DnsRecord, SenderDomain, judged, verified_now
-from courierx_core.domains.records import Publishing, look_up, wanted
+from courierx_core.domains.records import Publishing, alias, look_up, wanted
 from courierx_core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from courierx_core.mail import dkim_key
 from courierx_core.mail.address import normalise
 from courierx_core.mail.dkim_key import Algorithm
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.ports.transport import TransportDown
 from courierx_core.work import WorkItem
+
+log = logging.getLogger("courierx.domains")
 
 SANDBOX = "sandbox.invalid"
 """Mail from it never leaves the machine (MAIL: sandbox addresses)."""
@@ -56,7 +60,7 @@ def records(courier: Courier, domain: SenderDomain) -> Sequence[DnsRecord]:
         if last := seen.get((each.name, each.expected)):
             each = msgspec.structs.replace(each, found=last.found, ok=last.ok, why=last.why)
         merged.append(each)
-    return merged
+    return [*merged, *_theirs(domain)]
 
 
 def verify(courier: Courier, tenant_id: int, domain_id: int) -> SenderDomain:
@@ -66,7 +70,7 @@ def verify(courier: Courier, tenant_id: int, domain_id: int) -> SenderDomain:
         asked = unit.domains.get(domain_id)
     if courier.resolver is None:
         raise Conflict("Nothing here looks up names: install 'courierx[dns]' and set COURIERX_RESOLVER=dns.")
-    found = look_up(courier.resolver, asked, publishing(courier))
+    found = look_up(courier.resolver, [*wanted(asked, publishing(courier)), *_aliases(courier, asked)])
     with courier.store.begin(tenant_id) as unit:
         return unit.domains.save(judged(unit.domains.lock(domain_id), found, courier.runtime.now()))
 
@@ -164,6 +168,22 @@ def read_name(name: str) -> str:
             "domain", "invalid", f"{name!r:.80} is no domain; it takes one such as example.com"
         )
     return found
+
+
+def _aliases(courier: Courier, domain: SenderDomain) -> Sequence[DnsRecord]:
+    """Ask the transports that sign by themselves; where one cannot be asked, what was wanted stays."""
+    found: dict[str, DnsRecord] = {}
+    for transport in courier.transports.values():
+        try:
+            found |= {name: alias(name, target) for name, target in transport.aliases(domain.domain)}
+        except TransportDown as down:
+            log.warning("transport %s and the domain %s: %s", transport.name, domain.domain, down.why)
+            return _theirs(domain)
+    return list(found.values())
+
+
+def _theirs(domain: SenderDomain) -> list[DnsRecord]:
+    return [record for record in domain.records if record.kind == "transport"]
 
 
 def _new_keys(generation: int) -> tuple[tuple[DkimKey, ...], Mapping[str, bytes]]:

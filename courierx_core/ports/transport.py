@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, TypeAlias
 
 import msgspec
@@ -177,6 +177,11 @@ class Transport(Driver[C]):
     def limits(self) -> Traits:
         """Return this instance's traits: the class's, tightened by its configuration."""
         return self.traits
+
+    def aliases(self, domain: str) -> Sequence[tuple[str, str]]:
+        """Return the CNAMEs, name and target, that a far side which signs wants for a sender domain, after
+        making the domain known there. May do I/O. Raises TransportDown."""
+        return ()
 
     @abstractmethod
     def open(self) -> Session:

@@ -7,7 +7,7 @@ itself; so it signs, and our id travels as a header and as a message tag.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, ClassVar
 
@@ -28,6 +28,7 @@ from courierx_ses import checkup
 from courierx_ses.account import Allowance
 from courierx_ses.client import begin, begun, ses_client
 from courierx_ses.config import SesConfig
+from courierx_ses.easy_dkim import easy_dkim
 from courierx_ses.events import SEND_ID_TAG
 from courierx_ses.verdicts import answered, is_quota, unanswered
 
@@ -70,6 +71,9 @@ class SesTransport(Transport[SesConfig]):
             max_concurrency=self.config.max_concurrency,
             per_second=max(1, int(rate)) if rate else 0,
         )
+
+    def aliases(self, domain: str) -> Sequence[tuple[str, str]]:
+        return easy_dkim(self.client(), domain)
 
     def open(self) -> Session:
         return SesSession(self)

@@ -19,6 +19,7 @@ from courierx_app.cli import cli
 from courierx_app.settings import read
 from courierx_core.courier import Courier
 from courierx_core.domains import service
+from courierx_core.ports.transport import TransportDown
 from courierx_core.testing import DnsServer
 from courierx_core.worker import Worker
 
@@ -222,6 +223,38 @@ def test_the_worker_looks_until_it_is_verified(
     assert client.delete(f"/domains/{domain['id']}").status_code == 204
     with courier.store.begin(domain["tenant_id"], write=False) as unit:
         assert unit.work.open_items(domain["id"], topics=("domain_check",)) == 0
+
+
+def test_a_transport_that_signs_has_records_of_its_own(
+    client: TestClient[Litestar],
+    courier: Courier,
+    dns: DnsServer,
+    domain: Json,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (transport,) = courier.transports.values()
+    wants = [(f"t{number}._domainkey.example.com", f"t{number}.dkim.far.example") for number in range(2)]
+    monkeypatch.setattr(transport, "aliases", lambda _: wants)
+    dns.cname(*wants[0])
+
+    def theirs(answer: Any) -> list[tuple[str, str, bool | None]]:
+        records = answer.json()["records"]
+        return [
+            (each["name"], each["expected"], each["ok"]) for each in records if each["kind"] == "transport"
+        ]
+
+    expected = [(*wants[0], True), (*wants[1], False)]
+    assert theirs(client.post(f"/domains/{domain['id']}/verify")) == expected
+    assert theirs(client.get(f"/domains/{domain['id']}")) == expected
+
+    def down(_: str) -> Any:
+        raise TransportDown("away")
+
+    monkeypatch.setattr(transport, "aliases", down)
+    dns.cname(*wants[1])
+    found = client.post(f"/domains/{domain['id']}/verify")
+    assert theirs(found) == [(*wants[0], True), (*wants[1], True)]
+    assert found.json()["status"] == "pending"
 
 
 @pytest.mark.parametrize(("resolver", "code"), [("", "no_resolver"), ("dns", "domains")])

@@ -148,7 +148,7 @@ class Zone(Resolver[Config]):
 
 
 def looked(kind: str, publishing: Publishing = NOTHING, **zone: Any) -> DnsRecord:
-    found = look_up(Zone(**zone), domain_of(), publishing)
+    found = look_up(Zone(**zone), wanted(domain_of(), publishing))
     return next(record for record in found if record.kind == kind)
 
 
@@ -227,7 +227,8 @@ def test_dmarc_records(zone: dict[str, list[str]], ok: bool) -> None:
 
 def test_the_policy_of_a_domain_above_counts() -> None:
     domain = msgspec.structs.replace(domain_of(), domain="a.b.example.com")
-    found = look_up(Zone(TXT={"_dmarc.example.com": ["v=DMARC1; p=none"]}), domain, Publishing())
+    zone = Zone(TXT={"_dmarc.example.com": ["v=DMARC1; p=none"]})
+    found = look_up(zone, wanted(domain, NOTHING))
     assert [record.ok for record in found if record.kind == "dmarc"] == [True]
 
 

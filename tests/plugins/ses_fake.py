@@ -106,6 +106,8 @@ class SesFake(HttpPeer):
             return self._send(json.loads(call.body))
         if path == "/v2/email/account":
             return ok(self.account)
+        if (call.method, path) == ("POST", "/v2/email/identities"):
+            return self._identify(json.loads(call.body)["EmailIdentity"])
         kind, _, name = path.removeprefix("/v2/email/").partition("/")
         if kind == "identities" and name in self.identities:
             return ok(self.identities[name])
@@ -113,6 +115,21 @@ class SesFake(HttpPeer):
         if kind == "configuration-sets" and name in self.sets:
             return ok({"EventDestinations": self.sets[name]})
         return error(404, "NotFoundException", f"{name} does not exist.")
+
+    def _identify(self, name: str) -> HttpAnswer:
+        if name in self.identities:
+            return error(400, "AlreadyExistsException", f"Email identity {name} already exist.")
+        tokens = [f"token{number}{len(name)}" for number in range(3)]
+        dkim = {
+            "SigningEnabled": True,
+            "Status": "PENDING",
+            "Tokens": tokens,
+            "SigningAttributesOrigin": "AWS_SES",
+        }
+        self.identities[name] = {
+            "IdentityType": "DOMAIN", "VerifiedForSendingStatus": False, "DkimAttributes": dkim,
+        }  # fmt: skip
+        return ok(self.identities[name])
 
     def _send(self, body: dict[str, Any]) -> HttpAnswer:
         said = self.fault(body) if self.fault is not None else None

@@ -105,6 +105,8 @@ def test_requests_and_answers_have_the_models_form(fake: SesFake, service: Servi
             fits(operation.input_shape, json.loads(call.body), operation.name)
         answer = fake._respond_as_ses(call)
         fits(operation.output_shape, json.loads(answer.body), operation.name)
+    made_now = json.loads(fake._identify("new.example").body)
+    fits(service.operation_model("CreateEmailIdentity").output_shape, made_now, "CreateEmailIdentity")
     assert seen == {
         "SendEmail", "GetAccount", "GetEmailIdentity", "GetConfigurationSetEventDestinations",
     }  # fmt: skip
