@@ -115,6 +115,17 @@ def test_a_template_stays_while_a_campaign_needs_it(client: Client, template: di
     assert client.get(f"/messages/{message}").json()["subject"] == "Changed", "what started is frozen"
 
 
+def test_a_campaign_lets_go_of_its_template(client: Client, template: dict[str, Any]) -> None:
+    new = {"tenant_id": template["tenant_id"], "name": "n", "subject": "", "template_id": template["id"]}
+    path = f"/campaigns/{client.post('/campaigns', json=new).json()['id']}"
+    assert client.patch(path, json={"name": "m"}).json()["template_id"] == template["id"]
+    without = client.patch(path, json={"template_id": None})
+    assert (without.status_code, without.json()["errors"][0]["field"]) == (422, "subject")
+    own = client.patch(path, json={"template_id": None, "subject": "Own", "body": "Hi"}).json()
+    assert (own["template_id"], own["subject"]) == (None, "Own")
+    assert client.delete(f"/templates/{template['id']}").status_code == 204
+
+
 def test_another_tenants_templates_read_as_missing(
     client: Client, api: Callable[..., Client], courier: Courier, template: dict[str, Any]
 ) -> None:

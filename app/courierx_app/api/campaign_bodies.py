@@ -19,8 +19,8 @@ from courierx_core.ports.store import UnitOfWork
 
 
 class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
-    """Every field may be left out; `body` is HTML if it holds a tag, else text. A `segment_id` of null
-    takes the segment away."""
+    """Every field may be left out; `body` is HTML if it holds a tag, else text. A `template_id`
+    or `segment_id` of null takes it away."""
 
     name: str | None = None
     subject: str | None = None
@@ -30,7 +30,7 @@ class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
     from_email: GivenAddress | None = None
     from_name: str | None = None
     reply_to: GivenAddress | None = None
-    template_id: int | None = None
+    template_id: int | msgspec.UnsetType | None = msgspec.UNSET
     list_ids: tuple[int, ...] | None = None
     exclude_list_ids: tuple[int, ...] | None = None
     segment_id: int | msgspec.UnsetType | None = msgspec.UNSET
@@ -97,8 +97,10 @@ def changed(unit: UnitOfWork, campaign: Campaign, given: CampaignChanges) -> Cam
     values: dict[str, Any] = {
         name: value
         for name, value in msgspec.structs.asdict(given).items()
-        if value is not None and name not in (*_AUDIENCE, "status", "tenant_id")
+        if value not in (None, msgspec.UNSET) and name not in (*_AUDIENCE, "status", "tenant_id")
     }
+    if given.template_id is None:
+        values["template_id"] = None
     for field in ("from_email", "reply_to"):
         if values.get(field):
             try:
