@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -56,7 +57,7 @@ class CsvTable:
         if self._encoding == "utf-8" and b"\0" in head:
             raise InvalidInput.of("csv", "binary", "this is a binary file, not CSV; export it as CSV (UTF-8)")
         self._buffered.read(len(mark))
-        first = head.decode(self._encoding, "replace").partition("\n")[0]
+        first = re.split("[\r\n]", head.decode(self._encoding, "replace"), maxsplit=1)[0]
         self._delimiter = max(",;\t", key=first.count)
         self._offset = len(mark)
         self.place = Place()

@@ -47,6 +47,10 @@ def test_every_place_is_where_the_rest_begins(
     ][1:]
 
 
+def test_the_first_line_alone_says_the_delimiter_whatever_ends_it() -> None:
+    assert [row.cells for row in CsvTable(io.BytesIO(b"email,b\ra;;;b,c\r"))] == [["a;;;b", "c"]]
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_are_rows_or_one_clear_refusal(data: bytes) -> None:
     with suppress(InvalidInput):
