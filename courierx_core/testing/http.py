@@ -31,6 +31,11 @@ class HttpAnswer(msgspec.Struct, frozen=True):
     headers: tuple[tuple[str, str], ...] = ()
 
 
+class HttpServer(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128  # the default of 5 loses connections when a session opens its own at once
+
+
 class HttpPeer:
     """A server on a free loopback port, from `__enter__` to `__exit__`.
 
@@ -43,7 +48,7 @@ class HttpPeer:
         self.mode: HttpMode = "accept"
         self._respond = respond or (lambda call: HttpAnswer(200))
         self._ended = threading.Event()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: HttpServer | None = None
         self._thread: threading.Thread | None = None
 
     def __enter__(self) -> HttpPeer:
@@ -52,8 +57,7 @@ class HttpPeer:
         class Handler(_Handler):
             owner = peer
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = HttpServer(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, args=(0.02,), name="http-peer", daemon=True
         )

@@ -149,6 +149,12 @@ def test_r17_every_fault_has_its_class_after_one_request_and_nobody_is_lost(
     campaign_id = platform.start()
     with platform.worker():
         report = platform.finish(campaign_id)
+    with platform.courier.store.begin(platform.tenant_id, write=False) as unit:
+        rows = unit.deliveries.list(state="uncertain", limit=100)
+    extra = [
+        (row.address, row.reason) for row in rows if not row.address.startswith(("dropped", "lost", "broken"))
+    ]
+    assert extra == []
     assert report.states == {"uncertain": 15, "accepted": 10, "rejected": 5}
     assert platform.recount(campaign_id) == report.states
     requests = Counter(body["Destination"]["ToAddresses"][0] for body in fake.sends)

@@ -14,11 +14,10 @@ import re
 import threading
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
-from http.server import ThreadingHTTPServer
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from courierx_core.testing.http import HttpAnswer, HttpCall, HttpMode, HttpPeer
+from courierx_core.testing.http import HttpAnswer, HttpCall, HttpMode, HttpPeer, HttpServer
 from tests.plugins.ses_events import event
 
 Fault: TypeAlias = Callable[[dict[str, Any]], HttpAnswer | None]
@@ -88,8 +87,7 @@ class SesFake(HttpPeer):
             self._server.server_close()
         elif mode != "drop_before" and not listening:
             old = self._server
-            self._server = ThreadingHTTPServer(("127.0.0.1", old.server_address[1]), old.RequestHandlerClass)
-            self._server.daemon_threads = True
+            self._server = HttpServer(("127.0.0.1", old.server_address[1]), old.RequestHandlerClass)
             self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
             self._thread.start()
 
