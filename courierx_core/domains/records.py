@@ -11,11 +11,13 @@ import msgspec
 
 from courierx_core.domains.model import DnsRecord, SenderDomain
 from courierx_core.mail import dkim_key
+from courierx_core.mail.header import one_line
 from courierx_core.ports.resolver import NoAnswer, Resolver, TimedOut
 
 BOUNCES = "bounce"
 """The label of a domain's own return path."""
 DMARC = "v=DMARC1; p=none"
+SHOWN_MAX, TEXT_MAX = 10, 1000
 POLICIES = ("none", "quarantine", "reject")
 
 
@@ -135,7 +137,9 @@ def _dmarc(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
 
 
 def _found(record: DnsRecord, found: Sequence[str], why: str) -> DnsRecord:
-    return msgspec.structs.replace(record, found=tuple(found), ok=not why, why=why)
+    """Keep what was found, as far as it can be stored and is worth showing: anybody may publish anything."""
+    shown = tuple(one_line(text)[:TEXT_MAX] for text in found[:SHOWN_MAX])
+    return msgspec.structs.replace(record, found=shown, ok=not why, why=why)
 
 
 def _starting(texts: Sequence[str], word: str) -> list[str]:

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import logging
-import secrets
-from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from typing import get_args
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
 from courierx_core.courier import Courier
-from courierx_core.domains.model import DkimKey, DnsRecord, SenderDomain, judged, verified_now
+from courierx_core.domains.keys import NewKeys, new_keys, opened, sealed
+from courierx_core.domains.model import DnsRecord, SenderDomain, judged, verified_now
 from courierx_core.domains.records import Publishing, alias, look_up, wanted
 from courierx_core.errors import Conflict, FieldProblem, InvalidInput, NotFound
-from courierx_core.mail import dkim_key
 from courierx_core.mail.address import normalise
-from courierx_core.mail.dkim_key import Algorithm
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import TransportDown
+from courierx_core.tenants import service as tenants
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.domains")
@@ -32,24 +29,25 @@ PATIENT_SECONDS = 6 * 3600.0
 VERIFIED_SECONDS = 24 * 3600.0
 
 
-def add(courier: Courier, unit: UnitOfWork, name: str) -> SenderDomain:
-    """Add a domain with keys of its own. Raises InvalidInput, Conflict where the tenant has it."""
-    name = read_name(name)
-    if unit.domains.named(name) is not None:
-        raise Conflict(f"The sender domain {name} exists; its records are what they were.")
-    keys, private = _new_keys(1)
+def add(courier: Courier, unit: UnitOfWork, name: str, new: NewKeys) -> SenderDomain:
+    """Add a domain with new keys. Raises InvalidInput, Conflict where the tenant has it."""
+    secret = sealed(courier.secrets, new.private)
     added = unit.domains.add(
-        SenderDomain(tenant_id=unit.tenant_id, domain=name, keys=keys, secret=_sealed(courier, private))
+        SenderDomain(tenant_id=unit.tenant_id, domain=read_name(name), keys=new.public, secret=secret)
     )
-    unit.work.add(
-        WorkItem(tenant_id=unit.tenant_id, stream="broadcast", topic="domain_check", subject_id=added.id)
-    )
+    _check_now(unit, added.id)
     return added
 
 
-def ensure(courier: Courier, unit: UnitOfWork, name: str) -> SenderDomain:
+def ensure(courier: Courier, tenant_id: int, name: str) -> SenderDomain:
     """Return the tenant's domain of that name, added now if there is none."""
-    return unit.domains.named(read_name(name)) or add(courier, unit, name)
+    with courier.store.begin(tenant_id, write=False) as unit:
+        tenants.require(unit)
+        if found := unit.domains.named(read_name(name)):
+            return found
+    new = new_keys()
+    with courier.store.begin(tenant_id) as unit:
+        return unit.domains.named(read_name(name)) or add(courier, unit, name, new)
 
 
 def records(courier: Courier, domain: SenderDomain) -> Sequence[DnsRecord]:
@@ -89,8 +87,8 @@ def check(courier: Courier, item: WorkItem) -> None:
     _again(courier, item, _delay(domain, item.cursor), "")
 
 
-def rotate(courier: Courier, unit: UnitOfWork, domain_id: int) -> SenderDomain:
-    """Make the next keys. They sign once their record is found; until then the present ones do, and their
+def rotate(courier: Courier, unit: UnitOfWork, domain_id: int, new: NewKeys) -> SenderDomain:
+    """Take the next keys. They sign once their record is found; until then the present ones do, and their
     records stay published for a week after. Raises Conflict while earlier new ones wait."""
     domain = unit.domains.lock(domain_id)
     newest = max(key.generation for key in domain.keys)
@@ -99,20 +97,11 @@ def rotate(courier: Courier, unit: UnitOfWork, domain_id: int) -> SenderDomain:
             raise Conflict(
                 f"The key {key.selector} of {domain.domain} is not published yet: publish it first."
             )
-    keys, private = _new_keys(newest + 1)
-    kept = {key.selector for key in domain.keys}
-    old = {selector: each for selector, each in private_keys(courier, domain).items() if selector in kept}
+    keys = tuple(msgspec.structs.replace(key, generation=newest + 1) for key in new.public)
+    secret = sealed(courier.secrets, {**opened(courier.secrets, domain), **new.private})
     unit.work.end(domain_id, topics=("domain_check",))
-    unit.work.add(
-        WorkItem(tenant_id=unit.tenant_id, stream="broadcast", topic="domain_check", subject_id=domain_id)
-    )
-    return unit.domains.save(
-        msgspec.structs.replace(
-            domain,
-            keys=(*domain.keys, *keys),
-            secret=_sealed(courier, {**old, **private}),
-        )
-    )
+    _check_now(unit, domain_id)
+    return unit.domains.save(msgspec.structs.replace(domain, keys=(*domain.keys, *keys), secret=secret))
 
 
 def vouch(courier: Courier, unit: UnitOfWork, domain_id: int) -> SenderDomain:
@@ -145,12 +134,6 @@ def unverified(unit: UnitOfWork, where: str, domain: SenderDomain | None) -> Ite
     elif domain.status != "verified":
         why = f"the sender domain {domain.domain} is {domain.status}: publish its records, then verify it"
         yield FieldProblem("from_email", "unverified", why)
-
-
-def private_keys(courier: Courier, domain: SenderDomain) -> dict[str, bytes]:
-    """Decrypt the private keys, by selector. Raises ConfigError where the secret key is another."""
-    kept = msgspec.json.decode(courier.secrets.decrypt(domain.secret), type=dict[str, str])
-    return {selector: b64decode(private) for selector, private in kept.items()}
 
 
 def publishing(courier: Courier) -> Publishing:
@@ -186,21 +169,9 @@ def _theirs(domain: SenderDomain) -> list[DnsRecord]:
     return [record for record in domain.records if record.kind == "transport"]
 
 
-def _new_keys(generation: int) -> tuple[tuple[DkimKey, ...], Mapping[str, bytes]]:
-    """Make one key of each algorithm. Selectors are drawn: another tenant may have the same domain here."""
-    word = f"cx{secrets.token_hex(4)}"
-    keys, private = [], {}
-    algorithms: tuple[Algorithm, ...] = get_args(Algorithm)
-    for algorithm in algorithms:
-        selector = f"{word}{algorithm[0]}"
-        private[selector], public = dkim_key.generate(algorithm)
-        keys.append(DkimKey(selector=selector, algorithm=algorithm, public=public, generation=generation))
-    return tuple(keys), private
-
-
-def _sealed(courier: Courier, private: Mapping[str, bytes]) -> bytes:
-    kept = {selector: b64encode(key).decode("ascii") for selector, key in private.items()}
-    return courier.secrets.encrypt(msgspec.json.encode(kept))
+def _check_now(unit: UnitOfWork, domain_id: int) -> None:
+    item = WorkItem(tenant_id=unit.tenant_id, stream="broadcast", topic="domain_check", subject_id=domain_id)
+    unit.work.add(item)
 
 
 def _again(courier: Courier, item: WorkItem, seconds: float, error: str) -> None:

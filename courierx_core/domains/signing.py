@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from courierx_core.courier import Courier
 from courierx_core.domains import service
+from courierx_core.domains.keys import loaded, opened
 from courierx_core.domains.model import SenderDomain, signing
-from courierx_core.mail import dkim_key
 from courierx_core.mail.address import split_address
 from courierx_core.mail.dkim import Signer, SigningKey
 from courierx_core.messages.model import Message
@@ -25,6 +25,6 @@ def signer_of(courier: Courier, message: Message, domain: SenderDomain | None) -
     keys = signing(domain.keys) if domain else ()
     if domain is None or not keys or courier.transports[message.transport].limits().signs:
         return None
-    private = service.private_keys(courier, domain)
-    loaded = [SigningKey(key.selector, key.algorithm, dkim_key.load(private[key.selector])) for key in keys]
-    return Signer(domain.domain, loaded)
+    private = opened(courier.secrets, domain)
+    ready = [SigningKey(key.selector, key.algorithm, loaded(private[key.selector])) for key in keys]
+    return Signer(domain.domain, ready)

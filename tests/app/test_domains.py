@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from base64 import b64decode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from courierx_app.cli import cli
 from courierx_app.settings import read
 from courierx_core.courier import Courier
 from courierx_core.domains import service
+from courierx_core.domains.keys import opened
 from courierx_core.ports.transport import TransportDown
 from courierx_core.testing import DnsServer
 from courierx_core.worker import Worker
@@ -109,12 +111,14 @@ def test_no_private_key_is_stored_as_it_is_or_shown(
 ) -> None:
     with courier.store.begin(domain["tenant_id"], write=False) as unit:
         kept = unit.domains.get(domain["id"])
-    private = service.private_keys(courier, kept)
+    private = opened(courier.secrets, kept)
     assert set(private) == {key.selector for key in kept.keys}
+    assert "MII" not in repr(private)
     stored = (tmp_path / "courierx.db").read_bytes() + (tmp_path / "courierx.db-wal").read_bytes()
-    for key in private.values():
-        assert key not in stored
-        assert key[-32:] not in stored
+    for secret in private.values():
+        text = secret.reveal()
+        assert text.encode()[-32:] not in stored
+        assert b64decode(text)[-32:] not in stored
     assert "secret" not in domain
 
 

@@ -17,6 +17,7 @@ from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.service import Report
 from courierx_core.courier import Courier, Policy
 from courierx_core.domains import service as domains
+from courierx_core.domains.keys import new_keys
 from courierx_core.hooks import Hooks
 from courierx_core.mail.token import TokenKeys
 from courierx_core.plugins import register
@@ -90,7 +91,7 @@ class Platform:
     def published(self, name: str) -> dict[bytes, bytes]:
         """Add a sender domain whose keys have been found; return its DKIM records by name."""
         with self.courier.store.begin(self.tenant_id) as unit:
-            added = domains.add(self.courier, unit, name)
+            added = domains.add(self.courier, unit, name, new_keys())
             unit.work.end(added.id, topics=("domain_check",))
             keys = tuple(msgspec.structs.replace(key, published=True) for key in added.keys)
             unit.domains.save(msgspec.structs.replace(added, keys=keys, status="verified"))

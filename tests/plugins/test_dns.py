@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from courierx_core.config import load
-from courierx_core.errors import ConfigError
+from courierx_core.errors import ConfigError, PluginError
+from courierx_core.plugins import RESOLVERS
 from courierx_core.ports.driver import Runtime
 from courierx_core.testing import DnsServer, ResolverContract
 from courierx_dns.resolver import DnsConfig, DnsResolver
@@ -56,6 +59,13 @@ def test_addresses_of_servers(server: str) -> None:
 def test_what_is_no_address_is_refused(server: str) -> None:
     with pytest.raises(ConfigError, match="COURIERX_DNS_SERVERS"):
         load(DnsConfig, table={}, environ={"COURIERX_DNS_SERVERS": server}, where="")
+
+
+def test_without_dnspython_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dns", None)
+    monkeypatch.delitem(sys.modules, "courierx_dns.resolver")
+    with pytest.raises(PluginError, match=r"pip install 'courierx\[dns\]'"):
+        RESOLVERS.load("dns")
 
 
 def test_the_systems_servers_are_read_when_they_are_first_needed() -> None:

@@ -18,6 +18,7 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.courier import Courier
 from courierx_core.domains import service
+from courierx_core.domains.keys import new_keys
 from courierx_core.domains.model import DnsRecord, DomainStatus, SenderDomain, signing
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.scopes import PLATFORM
@@ -87,9 +88,10 @@ class DomainController(Controller):
         tenant_id = caller.tenant(data.tenant_id)
 
         def add(answer: Answering) -> None:
+            new = new_keys()
             with courier.store.begin(tenant_id) as unit:
                 tenants.require(unit)
-                answer(unit, shown(courier, service.add(courier, unit, data.domain)))
+                answer(unit, shown(courier, service.add(courier, unit, data.domain, new)))
 
         return once(tenant_id, data, add, 201)
 
@@ -120,9 +122,7 @@ class DomainController(Controller):
         self, courier: TheCourier, caller: TheCaller, data: JSONBody[NewDomain]
     ) -> VerificationAnswer:
         """Show what to publish for a domain, which is added if it is new."""
-        with courier.store.begin(caller.tenant(data.tenant_id)) as unit:
-            tenants.require(unit)
-            domain = service.ensure(courier, unit, data.domain)
+        domain = service.ensure(courier, caller.tenant(data.tenant_id), data.domain)
         records = service.records(courier, domain)
         txt = next(each for each in records if each.kind == "dkim" and each.required)
         cname = next((each for each in records if each.kind == "return_path"), None)
@@ -176,8 +176,9 @@ class DomainController(Controller):
         tenant_id = caller.owner(courier, "domains", domain_id)
 
         def rotate(answer: Answering) -> None:
+            new = new_keys()
             with courier.store.begin(tenant_id) as unit:
-                answer(unit, shown(courier, service.rotate(courier, unit, domain_id)))
+                answer(unit, shown(courier, service.rotate(courier, unit, domain_id, new)))
 
         return once(tenant_id, None, rotate)
 

@@ -12,6 +12,7 @@ from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, table, tenant_option
 from courierx_core.courier import Courier
 from courierx_core.domains import service
+from courierx_core.domains.keys import new_keys
 from courierx_core.domains.model import DnsRecord, SenderDomain
 from courierx_core.errors import NotFound
 from courierx_core.ports.store import UnitOfWork
@@ -28,8 +29,9 @@ def domains() -> None:
 @json_option
 def add(domain: str, tenant: str | None, as_json: bool) -> None:
     """Add DOMAIN with keys of its own, and show what to publish."""
+    new = new_keys()
     with courier() as made, made.store.begin(tenant_named(made, tenant).id) as unit:
-        show(made, service.add(made, unit, domain), as_json=as_json)
+        show(made, service.add(made, unit, domain, new), as_json=as_json)
 
 
 @domains.command("list")
@@ -77,8 +79,9 @@ def verify(domain: str, tenant: str | None, as_json: bool) -> None:
 @json_option
 def rotate(domain: str, tenant: str | None, as_json: bool) -> None:
     """Make new keys for DOMAIN; they sign once they are published."""
+    new = new_keys()
     with courier() as made, of_domain(made, domain, tenant) as (unit, found):
-        show(made, service.rotate(made, unit, found.id), as_json=as_json)
+        show(made, service.rotate(made, unit, found.id, new), as_json=as_json)
 
 
 @domains.command()
