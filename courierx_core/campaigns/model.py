@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Literal, TypeAlias
 
@@ -59,6 +60,8 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     track_opens: bool = True
     track_clicks: bool = True
+    utm: Mapping[str, str] = {}
+    """What each link of the HTML says to the site's statistics: `source`, `medium`, `campaign`, ..."""
     unsubscribe: str = ""
     status: CampaignStatus = "draft"
     pause_reason: str = ""

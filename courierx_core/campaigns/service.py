@@ -22,14 +22,16 @@ from courierx_core.errors import (
     NotFound,
     RenderError,
 )
+from courierx_core.feedback.model import FeedbackKind
 from courierx_core.keep import Keep, nothing
 from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
 from courierx_core.messages.limits import SUBJECT_MAX
+from courierx_core.messages.links import add_parameters
 from courierx_core.messages.model import Content, Message
 from courierx_core.messages.service import complete_message, complete_parts, freeze
 from courierx_core.notify import TOPICS, notify
-from courierx_core.ports.store import Reason, UnitOfWork
+from courierx_core.ports.store import Reason, Tally, UnitOfWork
 from courierx_core.ports.transport import Stream
 from courierx_core.senders import default_sender
 from courierx_core.templates.check import check
@@ -41,9 +43,11 @@ from courierx_core.work import NEEDS_ADOPTION, WorkItem
 SNAPSHOT_CHUNK = 10_000
 """Subscribers a snapshot takes in one transaction: about 50 ms of work."""
 NAME_MAX = 255
+UTM = ("source", "medium", "campaign", "term", "content", "id")
+UTM_MAX = 200
 CONTENT = (
     "subject", "body", "html", "text", "from_email", "from_name", "reply_to", "template_id", "transport",
-    "headers", "track_opens", "track_clicks", "unsubscribe",
+    "headers", "track_opens", "track_clicks", "utm", "unsubscribe",
 )  # fmt: skip
 """What a clone takes over: everything that decides the message, nothing of its own run."""
 
@@ -64,6 +68,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     pause_reason: str
     audience: int
     states: Mapping[str, int]
+    events: Mapping[FeedbackKind, Tally]
+    """What came back, by kind; scanners and proxies are in `all` alone."""
     reasons: Sequence[Reason]
     started_at: datetime | None
     completed_at: datetime | None
@@ -99,6 +105,10 @@ def examine(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
             checks.add(field, "too_long", f"takes at most {OUTPUT_MAX:,} characters")
     for field in ("from_email", "reply_to"):
         checks.mailbox(field, getattr(campaign, field))
+    for name, value in campaign.utm.items():
+        if name not in UTM:
+            checks.add("utm", "invalid", f"{name!r:.40} is none of: {', '.join(UTM)}")
+        checks.text(f"utm.{name:.40}", value, longest=UTM_MAX)
     try:
         check_headers(campaign.headers)
     except InvalidInput as error:
@@ -127,6 +137,7 @@ def content_of(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Conten
     """Assemble what a campaign sends, unchecked: sources, sender and the variables all recipients share."""
     tenant = unit.tenant
     template = complete_parts(courier, _template(unit, campaign))
+    utm = {f"utm_{name}": value for name, value in campaign.utm.items()}
     own = split_address(campaign.from_email, "from_email") if campaign.from_email else None
     sender = own or default_sender(courier, unit)
     return Content(
@@ -134,9 +145,9 @@ def content_of(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Conten
         from_name=campaign.from_name or (sender.name if sender else ""),
         reply_to=campaign.reply_to,
         subject=template.subject,
-        html=template.html,
+        html=add_parameters(template.html, utm),
         text=template.text,
-        layout=template.layout,
+        layout=add_parameters(template.layout, utm),
         headers=campaign.headers,
         track_opens=campaign.track_opens,
         track_clicks=campaign.track_clicks,
@@ -354,15 +365,18 @@ def report(unit: UnitOfWork, campaign_id: int) -> Report:
     campaign = unit.campaigns.get(campaign_id)
     totals: dict[str, int] = {}
     reasons: Sequence[Reason] = ()
+    events: Mapping[FeedbackKind, Tally] = {}
     if campaign.message_id is not None:
         totals = unit.deliveries.totals(campaign.message_id)
         reasons = unit.deliveries.reasons(campaign.message_id)
+        events = unit.events.tally(campaign.message_id)
     return Report(
         campaign_id=campaign_id,
         status=public_status(campaign.status),
         pause_reason=campaign.pause_reason,
         audience=sum(totals.values()),
         states={state: totals[state] for state in STATES if totals.get(state)},
+        events=events,
         reasons=reasons,
         started_at=campaign.started_at,
         completed_at=campaign.completed_at,

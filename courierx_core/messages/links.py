@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from html import unescape
+from html import escape, unescape
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 CLICK = "courierx_click_"
 """The template variable of link n is this and n."""
@@ -44,6 +45,20 @@ def track_links(html: str, numbers: Mapping[str, int]) -> str:
         return f'"{{{{ {CLICK}{numbers[url]} }}}}"' if url in numbers else None
 
     return _each_link(html, replace)
+
+
+def add_parameters(html: str, parameters: Mapping[str, str]) -> str:
+    """Add query parameters to every trackable URL, but for those that it has already."""
+
+    def extend(url: str) -> str | None:
+        place, mark, fragment = url.partition("#")
+        asked = place.partition("?")[2]
+        has = {pair.partition("=")[0] for pair in asked.split("&")}
+        new = urlencode({name: value for name, value in parameters.items() if name not in has})
+        joined = "&" if asked else "" if place.endswith("?") else "?"
+        return f'"{escape(f"{place}{joined}{new}{mark}{fragment}")}"' if new else None
+
+    return _each_link(html, extend) if parameters else html
 
 
 def add_pixel(html: str) -> str:

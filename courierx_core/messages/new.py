@@ -32,6 +32,8 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     attachments: tuple[Attachment, ...] = ()
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, str] = {}
+    track_opens: bool = False
+    track_clicks: bool = False
     transport: str = ""
     scheduled_at: datetime | None = None
 

@@ -43,7 +43,13 @@ def freeze(
         problems += error.problems
     if not content.html and not content.text:
         problems.append(FieldProblem("body", "missing", "give html, text or body: there is nothing to send"))
-    content = msgspec.structs.replace(content, public_url=courier.runtime.public_url.rstrip("/"))
+    tenant = unit.tenant
+    content = msgspec.structs.replace(
+        content,
+        public_url=(tenant.public_url or courier.runtime.public_url).rstrip("/"),
+        track_opens=content.track_opens and tenant.tracking,
+        track_clicks=content.track_clicks and tenant.tracking,
+    )
     if stream == "broadcast":
         _check_way_out(courier, content, problems)
     _check_transport(courier, content, stream, transport, problems)

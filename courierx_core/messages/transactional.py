@@ -122,6 +122,8 @@ def _content(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Content:
         variables={"tenant": shown, **new.variables},
         tags=new.tags,
         metadata=new.metadata,
+        track_opens=new.track_opens,
+        track_clicks=new.track_clicks,
     )
 
 

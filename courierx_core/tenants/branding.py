@@ -35,6 +35,14 @@ def checked(checks: Checks, given: Branding) -> Branding:
     return msgspec.structs.replace(given, **texts, language=language, colour=colour)
 
 
+def checked_host(checks: Checks, given: str) -> str:
+    """Return the https address of a host, without a path; '' stays."""
+    url = given.strip().rstrip("/")
+    if url and not (_is_https(url) and url.count("/") == 2 and not set("?#@") & set(url) and url.isascii()):
+        checks.add("public_url", "invalid", f"{given!r:.90} is no address such as https://links.example.com")
+    return url[:URL_MAX]
+
+
 def _is_https(url: str) -> bool:
     try:
         parts = urlsplit(url)

@@ -36,5 +36,9 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     requires_verified_domain: bool = False
     """Nothing is sent from an address whose domain is not verified (sender domains)."""
     branding: Branding = Branding()
+    public_url: str = ""
+    """Where the links of its mail lead, `https://links.acme.example`; '' is COURIERX_PUBLIC_URL."""
+    tracking: bool = True
+    """False: no click or open of its mail is tracked, whatever a campaign or a message says."""
     created_at: datetime | None = None
     updated_at: datetime | None = None

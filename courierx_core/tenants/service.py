@@ -10,7 +10,7 @@ from courierx_core.checking import Checks
 from courierx_core.keep import Keep, nothing
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.tenants.branding import checked
+from courierx_core.tenants.branding import checked, checked_host
 from courierx_core.tenants.model import NAME_MAX, Branding, Tenant
 
 
@@ -65,6 +65,8 @@ def edit(
     default_from: str | None = None,
     requires_verified_domain: bool | None = None,
     branding: Branding | None = None,
+    public_url: str | None = None,
+    tracking: bool | None = None,
 ) -> Tenant:
     """Change what is given. Raises NotFound, InvalidInput, Conflict."""
     checks = Checks()
@@ -79,5 +81,9 @@ def edit(
         changes["requires_verified_domain"] = requires_verified_domain
     if branding is not None:
         changes["branding"] = checked(checks, branding)
+    if public_url is not None:
+        changes["public_url"] = checked_host(checks, public_url)
+    if tracking is not None:
+        changes["tracking"] = tracking
     checks.done()
     return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))

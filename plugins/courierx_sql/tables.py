@@ -23,12 +23,17 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 
 from courierx_sql.columns import ENCRYPTED, Big, Ids, Json, Utc, created, metadata, owned, updated
 from courierx_sql.tables_above import counters as counters
 from courierx_sql.tables_above import installation as installation
 from courierx_sql.tables_above import workers as workers
+from courierx_sql.tables_people import lists as lists
+from courierx_sql.tables_people import segments as segments
+from courierx_sql.tables_people import subscribers as subscribers
+from courierx_sql.tables_people import subscriptions as subscriptions
 
 tenants = Table(
     "tenants",
@@ -44,6 +49,8 @@ tenants = Table(
     updated(),
     Column("requires_verified_domain", Boolean, nullable=False, server_default=false()),
     Column("branding", Json, nullable=False, server_default=text("'{}'")),
+    Column("public_url", Text, nullable=False, server_default=text("''")),
+    Column("tracking", Boolean, nullable=False, server_default=true()),
 )
 
 api_keys = Table(
@@ -58,48 +65,6 @@ api_keys = Table(
     Column("expires_at", Utc),
     Column("last_used_at", Utc),
     Column("revoked_at", Utc),
-)
-
-subscribers = owned(
-    "subscribers",
-    Column("email", Text, nullable=False),
-    Column("first_name", Text, nullable=False),
-    Column("last_name", Text, nullable=False),
-    Column("status", Text, nullable=False),
-    Column("attributes", Json, nullable=False),
-    created(),
-    updated(),
-)
-Index("subscribers_email", subscribers.c.tenant_id, subscribers.c.email, unique=True)
-
-lists = owned(
-    "lists",
-    Column("name", Text, nullable=False),
-    created(),
-    Column("public", Boolean, nullable=False, server_default=false()),
-    Column("description", Text, nullable=False, server_default=text("''")),
-    UniqueConstraint("tenant_id", "name"),
-)
-
-subscriptions = Table(
-    "subscriptions",
-    metadata,
-    Column("tenant_id", Big, nullable=False),
-    Column("list_id", Big, nullable=False),
-    Column("subscriber_id", Big, nullable=False),
-    Column("status", Text, nullable=False),
-    updated(),
-    PrimaryKeyConstraint("tenant_id", "list_id", "subscriber_id"),
-)
-Index("subscriptions_subscriber", subscriptions.c.tenant_id, subscriptions.c.subscriber_id)
-
-segments = owned(
-    "segments",
-    Column("name", Text, nullable=False),
-    Column("definition", Json, nullable=False),
-    created(),
-    updated(),
-    UniqueConstraint("tenant_id", "name"),
 )
 
 imports = owned(
@@ -196,6 +161,7 @@ campaigns = owned(
     updated(),
     Column("started_at", Utc),
     Column("completed_at", Utc),
+    Column("utm", Json, nullable=False, server_default=text("'{}'")),
 )
 Index("campaigns_name", campaigns.c.tenant_id, campaigns.c.name)
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from html import escape
 
 import pytest
 
-from courierx_core.messages.links import add_pixel, collect_links, track_links
+from courierx_core.messages.links import add_parameters, add_pixel, collect_links, track_links
 
 
 @pytest.mark.parametrize(
@@ -57,3 +58,36 @@ def test_a_hostile_html_costs_little(piece: str) -> None:
 def test_the_pixel_is_the_last_thing_of_the_body() -> None:
     assert add_pixel("<p>x</p></body></BODY ></html>").endswith('border:0"></BODY ></html>')
     assert add_pixel("<p>x</p>").startswith('<p>x</p><img src="{{ courierx_pixel }}"')
+
+
+UTM = {"utm_source": "news", "utm_campaign": "May & June"}
+
+
+@pytest.mark.parametrize(
+    ("url", "wanted"),
+    [
+        ("https://x.example", "https://x.example?utm_source=news&utm_campaign=May+%26+June"),
+        ("https://x.example/a?", "https://x.example/a?utm_source=news&utm_campaign=May+%26+June"),
+        (
+            "https://x.example/?b=c#d?e",
+            "https://x.example/?b=c&utm_source=news&utm_campaign=May+%26+June#d?e",
+        ),
+        ("https://x.example/?utm_source=own", "https://x.example/?utm_source=own&utm_campaign=May+%26+June"),
+        ("https://x.example/?utm_source=a&utm_campaign=b", "https://x.example/?utm_source=a&utm_campaign=b"),
+    ],
+)
+def test_parameters_are_added_to_links(url: str, wanted: str) -> None:
+    html = f'<p><a class="b" href="{escape(url)}">a</a> {url}</p>'
+    changed = add_parameters(html, UTM)
+    assert collect_links(changed) == (wanted,)
+    assert changed.endswith(f"> a</a> {url}</p>".replace("> a", ">a")), "only the attribute changes"
+    assert add_parameters(changed, UTM) == changed
+    assert add_parameters(html, {}) is html
+
+
+@pytest.mark.parametrize(
+    "href", ["mailto:a@x.example", "#top", "{{ unsubscribe_url }}", "https://x.example/{{ a }}"]
+)
+def test_other_links_get_no_parameters(href: str) -> None:
+    html = f'<a href="{href}">a</a>'
+    assert add_parameters(html, UTM) == html

@@ -38,6 +38,8 @@ class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] | None = None
     track_opens: bool | None = None
     track_clicks: bool | None = None
+    utm: dict[str, str] | None = None
+    """`source`, `medium`, `campaign`, `term`, `content`, `id`: what links tell the site's statistics."""
     unsubscribe: str | None = None
     status: PublicStatus | None = None
 
@@ -69,6 +71,7 @@ class CampaignAnswer(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     track_opens: bool
     track_clicks: bool
+    utm: Mapping[str, str]
     unsubscribe: str
     status: PublicStatus
     pause_reason: str

@@ -45,6 +45,8 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     headers: dict[str, str] = {}
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
+    track_opens: bool = False
+    track_clicks: bool = False
     transport: str = ""
     scheduled_at: datetime | None = None
 
@@ -158,6 +160,8 @@ def message_of(body: MessageBody) -> NewMessage:
         attachments=tuple(Attachment(**msgspec.structs.asdict(file)) for file in body.attachments),
         tags=body.tags,
         metadata=body.metadata,
+        track_opens=body.track_opens,
+        track_clicks=body.track_clicks,
         transport=body.transport,
         scheduled_at=body.scheduled_at,
     )

@@ -35,6 +35,10 @@ class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Refuse mail from domains that are not verified."""
     branding: Branding | None = None
     """Taken whole: what it leaves out is empty again."""
+    public_url: str | None = None
+    """Where the links of its mail lead, a host of its own with https; '' is the installation's."""
+    tracking: bool | None = None
+    """False: no click or open is tracked, whatever a campaign says."""
 
 
 class TenantController(Controller):
@@ -105,6 +109,8 @@ class TenantController(Controller):
                 default_from=data.default_from,
                 requires_verified_domain=data.requires_verified_domain,
                 branding=data.branding,
+                public_url=data.public_url,
+                tracking=data.tracking,
             )
         return tagged(saved, saved)
 

@@ -120,7 +120,10 @@ class TenantRows:
 
 
 def _values(tenant: Tenant) -> dict[str, Any]:
-    fields = ("name", "contact_email", "ses_verified", "default_from", "weight", "requires_verified_domain")
+    fields = (
+        "name", "contact_email", "ses_verified", "default_from", "weight", "requires_verified_domain",
+        "public_url", "tracking",
+    )  # fmt: skip
     return {
         "name_key": tenant.name.casefold(),
         "branding": msgspec.to_builtins(tenant.branding),
