@@ -49,7 +49,7 @@ class DnsRecord(msgspec.Struct, frozen=True, kw_only=True):
     """Without it the domain is not verified; the others make delivery better."""
     found: tuple[str, ...] = ()
     ok: bool | None = None
-    """None: not looked up yet, or no name server answered."""
+    """None: no name server has answered yet. An outage leaves it, and what was found, as it was."""
     why: str = ""
     """What is wrong with it."""
 
@@ -91,8 +91,9 @@ def verified_now(domain: SenderDomain, by: Literal["dns", "operator"], now: date
 
 
 def judged(domain: SenderDomain, records: Sequence[DnsRecord], now: datetime) -> SenderDomain:
-    """Return the domain after a look at the DNS. What no server answered changes nothing."""
+    """Return the domain after a look at the DNS. What no server answered changes nothing but its `why`."""
     answers = {record.name: record.ok for record in records if record.kind == "dkim"}
+    before = {(record.name, record.expected): record for record in domain.records}
     keys = [_looked_up(key, answers.get(f"{key.selector}._domainkey.{domain.domain}")) for key in domain.keys]
     active = max((key.generation for key in signing(keys)), default=0)
     kept = [_retired(key, now) if key.generation < active else key for key in keys]
@@ -100,13 +101,19 @@ def judged(domain: SenderDomain, records: Sequence[DnsRecord], now: datetime) ->
         domain,
         checked_at=now,
         keys=tuple(key for key in kept if not _is_over(key, now)),
-        records=tuple(records),
+        records=tuple(_or_last(record, before.get((record.name, record.expected))) for record in records),
     )
     if active:
         return verified_now(seen, "dns", now)
     if seen.status == "verified" and seen.verified_by == "dns":
         return msgspec.structs.replace(seen, status="failing")
     return seen
+
+
+def _or_last(record: DnsRecord, last: DnsRecord | None) -> DnsRecord:
+    if record.ok is not None or last is None:
+        return record
+    return msgspec.structs.replace(record, found=last.found, ok=last.ok)
 
 
 def _looked_up(key: DkimKey, ok: bool | None) -> DkimKey:

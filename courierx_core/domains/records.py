@@ -17,6 +17,7 @@ from courierx_core.ports.resolver import NoAnswer, Resolver, TimedOut
 BOUNCES = "bounce"
 """The label of a domain's own return path."""
 DMARC = "v=DMARC1; p=none"
+ABOVE_MAX = 3
 SHOWN_MAX, TEXT_MAX = 10, 1000
 POLICIES = ("none", "quarantine", "reject")
 
@@ -122,11 +123,12 @@ def _return_path(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
 
 
 def _dmarc(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
-    """Look at the domain and then at each above it: a policy counts for what is below."""
+    """Look at the domain and then at those above it: a policy counts for what is below. Only the last few,
+    because each may keep us waiting."""
     labels = record.name.split(".")[1:]
-    for depth in range(len(labels) - 1):
+    for length in sorted({len(labels), *range(2, min(len(labels), ABOVE_MAX + 2))}, reverse=True):
         try:
-            texts = _starting(resolver.txt(".".join(["_dmarc", *labels[depth:]])), "v=dmarc1")
+            texts = _starting(resolver.txt(".".join(["_dmarc", *labels[-length:]])), "v=dmarc1")
         except NoAnswer:
             continue
         if texts:

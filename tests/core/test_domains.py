@@ -232,6 +232,30 @@ def test_the_policy_of_a_domain_above_counts() -> None:
     assert [record.ok for record in found if record.kind == "dmarc"] == [True]
 
 
+def test_few_names_are_asked_for_a_policy() -> None:
+    asked: list[str] = []
+
+    class Counting(Zone):
+        def txt(self, name: str) -> Sequence[str]:
+            asked.append(name)
+            return super().txt(name)
+
+    domain = msgspec.structs.replace(domain_of(), domain="a.b.c.d.e.f.example.com")
+    look_up(Counting(), wanted(domain, NOTHING)[-1:])
+    above = ["e.f.example.com", "f.example.com", "example.com"]
+    assert asked == [f"_dmarc.{name}" for name in (domain.domain, *above)]
+
+
+def test_an_outage_leaves_what_was_found() -> None:
+    publishing = Publishing(return_path="back.relay.net")
+    found = looked("return_path", publishing, CNAME={"bounce.example.com": "back.relay.net"})
+    silent = looked("return_path", publishing, silent=["bounce.example.com"])
+    domain = judged(domain_of(), [found], NOON)
+    after = judged(domain, [silent], NOON)
+    assert after.return_path == "bounce.example.com"
+    assert "no answer" in after.records[0].why
+
+
 def test_anything_may_be_published() -> None:
     texts = ["v=spf1 \x00\n\ud800" + "x" * 5000] * 50
     found = looked("spf", Publishing(spf="mx"), TXT={"example.com": texts})
