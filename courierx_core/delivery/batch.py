@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from courierx_core.delivery.judge import Attempt, Verdict
 from courierx_core.delivery.line import OpenItem
 from courierx_core.ports.ledger import Outcome
-from courierx_core.ports.transport import Envelope
 
 
 class Batch:
@@ -15,7 +16,7 @@ class Batch:
 
     def __init__(self) -> None:
         self.verdicts: list[Verdict] = []
-        self.intents: list[tuple[OpenItem, Attempt, Envelope]] = []
+        self.intents: list[tuple[OpenItem, Attempt]] = []
         self.items: dict[int, OpenItem] = {}
 
     def record(self, item: OpenItem, verdict: Verdict) -> None:
@@ -24,11 +25,20 @@ class Batch:
         self.items[item.id] = item
         self.verdicts.append(verdict)
 
+    def refuse(self, item: OpenItem) -> None:
+        """Record those of the item's rows that may not be mailed."""
+        for verdict in item.refused:
+            item.unresolved += 1
+            self.record(item, verdict)
+        item.refused.clear()
+
     def outcomes(self) -> list[Outcome]:
         return [verdict.outcome for verdict in self.verdicts]
 
-    def intend(self, item: OpenItem, attempt: Attempt, envelope: Envelope) -> None:
-        item.cursor = envelope.id
-        item.unresolved += 1
-        self.items[item.id] = item
-        self.intents.append((item, attempt, envelope))
+    def intend(self, item: OpenItem, attempts: Sequence[Attempt]) -> None:
+        """Add attempts on consecutive rows of the item."""
+        if attempts:
+            item.cursor = attempts[-1].recipient.id
+            item.unresolved += len(attempts)
+            self.items[item.id] = item
+            self.intents += [(item, attempt) for attempt in attempts]

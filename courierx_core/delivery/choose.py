@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from datetime import datetime
 
 from courierx_core.courier import Courier
 from courierx_core.delivery.judge import Attempt, Verdict
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.model import DeliveryState
+from courierx_core.errors import StoreError
 from courierx_core.hooks import HookFailed
 from courierx_core.messages.model import Recipient
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.limiter import Rate
-from courierx_core.ports.transport import Envelope, Stream
+from courierx_core.ports.transport import Stream
 from courierx_core.work import SEND_ITEM_MAX
 
 log = logging.getLogger("courierx.delivery")
@@ -23,30 +23,36 @@ log = logging.getLogger("courierx.delivery")
 BROADCAST_SHARE = 0.9
 """The part of a transport's rate that broadcast mail may use, so a password reset has room."""
 PLUGIN_RETRY_SECONDS = 60.0
+STORE_RETRY_SECONDS = 0.25
+"""How soon a store that was away is asked again."""
 
 
-def choose(
-    courier: Courier, ledger: Ledger, line: Line, stream: Stream, room: int
-) -> Iterator[tuple[Attempt, Envelope | Verdict]]:
-    """Yield up to `room` deliveries of the line's first item with their envelopes, and, beside them,
-    those that end here with their verdicts."""
+def choose(courier: Courier, line: Line, stream: Stream, room: int) -> list[Attempt]:
+    """Take up to `room` deliveries, as the rate allows, off the line's first item, which has been read."""
     item = line.items[0]
-    if not item.read:
-        yield from _read(courier, ledger, line, item)
     if not item.rows:
-        return
-    envelope = item.renderer.envelope
-    for _ in range(_permits(courier, line, stream, min(room, len(item.rows)))):
-        recipient = item.rows.popleft()
-        yield _attempt(line, item, recipient), envelope(recipient, eager=False)
+        return []
+    permits = _permits(courier, line, stream, min(room, len(item.rows)))
+    return [_attempt(line, item, item.rows.popleft()) for _ in range(permits)]
 
 
 def _attempt(line: Line, item: OpenItem, recipient: Recipient) -> Attempt:
     return Attempt(recipient, item.message, item.id, item.item.attempt, line.transport.name)
 
 
-def _read(courier: Courier, ledger: Ledger, line: Line, item: OpenItem) -> Iterator[tuple[Attempt, Verdict]]:
-    """Read the item's rows once; yield those that may not be mailed."""
+def has_read(courier: Courier, ledger: Ledger, line: Line, item: OpenItem) -> bool:
+    """Tell whether the item's rows are there; read them if that was not done yet."""
+    if not item.read and not item.lost:
+        try:
+            _read(courier, ledger, line, item)
+        except StoreError as error:  # reading is tried again; what is under way must be recorded first
+            log.warning("the store gave nothing to send, trying again: %s", error)
+            line.not_before = max(line.not_before, time.monotonic() + STORE_RETRY_SECONDS)
+    return item.read and not item.lost
+
+
+def _read(courier: Courier, ledger: Ledger, line: Line, item: OpenItem) -> None:
+    """Read the item's rows and set those apart that may not be mailed."""
     rows = ledger.read(item.item, after=item.cursor, limit=SEND_ITEM_MAX)
     item.read = True
     refused = _refusals(courier, item, rows, courier.runtime.now())
@@ -57,8 +63,8 @@ def _read(courier: Courier, ledger: Ledger, line: Line, item: OpenItem) -> Itera
             continue
         state, reason = found
         delay = PLUGIN_RETRY_SECONDS if state == "deferred" else None
-        attempt = _attempt(line, item, recipient)
-        yield attempt, Verdict(attempt.ends(state, tries=0, reason=reason), delay)
+        outcome = _attempt(line, item, recipient).ends(state, tries=0, reason=reason)
+        item.refused.append(Verdict(outcome, delay))
 
 
 def _refusals(

@@ -1,8 +1,9 @@
 """The belt between a run and a sender: intended envelopes one way, receipts the other.
 
 Two threads touch it and no lock is taken per envelope: deques are atomic at both ends, and an event is
-set only when the other side is likely to be waiting. An envelope is rendered on the sender's thread, as
-it is taken: two threads that both want the processor would hand Python's lock to and fro.
+set only when the other side is likely to be waiting. An envelope is made and rendered on the sender's
+thread, as it is taken: what the run does at once for a whole step would keep every connection waiting for
+Python's lock, and two threads that both want the processor would hand it to and fro.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Literal
+from typing import Literal, NamedTuple, Protocol
 
 from courierx_core.delivery.judge import Unrendered
 from courierx_core.errors import RenderError
+from courierx_core.messages.model import Recipient
 from courierx_core.ports.transport import Deferred, Envelope, Receipt, TransportDown, Uncertain
 
 IDLE_SECONDS = 0.05
@@ -26,6 +28,20 @@ _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 def boottime() -> float:
     """Read a clock that goes on through a suspend: a worker that slept past its lease must know it."""
     return time.clock_gettime(_CLOCK)
+
+
+class Renderer(Protocol):
+    """A message compiled once (`messages.compile.Compiled`)."""
+
+    def envelope(self, recipient: Recipient, *, eager: bool) -> Envelope:
+        """Make one recipient's envelope, rendered now if `eager`. Raises RenderError then."""
+
+
+class Intended(NamedTuple):
+    """Who gets a copy of what: an envelope to be made."""
+
+    renderer: Renderer
+    recipient: Recipient
 
 
 class Feed(Iterator[Envelope | None]):
@@ -45,7 +61,7 @@ class Feed(Iterator[Envelope | None]):
         """The sender has returned; no more answers will come."""
         self.failure: Exception | None = None
         """Why the sender returned early."""
-        self._ready: deque[Envelope] = deque()
+        self._ready: deque[Intended] = deque()
         self._open: set[int] = set()
         self._filled = threading.Event()
         self._finished = False
@@ -53,9 +69,9 @@ class Feed(Iterator[Envelope | None]):
 
     # The run's side.
 
-    def push(self, envelopes: Iterable[Envelope]) -> None:
-        """Put intended envelopes on the belt."""
-        self._ready.extend(envelopes)
+    def push(self, intended: Iterable[Intended]) -> None:
+        """Put on the belt what the store knows to be on its way."""
+        self._ready.extend(intended)
         self._filled.set()
 
     def finish(self) -> None:
@@ -68,9 +84,9 @@ class Feed(Iterator[Envelope | None]):
         """A dry belt woke the run before a step's answers came, and more of them may come."""
         return self.starved and not self.over and bool(self._open) and len(self.answers) < self.step
 
-    def take_back(self) -> list[Envelope]:
+    def take_back(self) -> list[Intended]:
         """Take off the belt what has not been handed over."""
-        left: list[Envelope] = []
+        left: list[Intended] = []
         while True:
             try:
                 left.append(self._ready.popleft())
@@ -82,7 +98,7 @@ class Feed(Iterator[Envelope | None]):
     def __next__(self) -> Envelope | None:
         while True:
             try:
-                envelope = self._ready.popleft()
+                intended = self._ready.popleft()
             except IndexError:
                 if self._finished:
                     raise StopIteration from None
@@ -95,17 +111,17 @@ class Feed(Iterator[Envelope | None]):
                 self._filled.clear()
                 continue
             if boottime() > self.deadline:
-                self._ready.appendleft(envelope)
+                self._ready.appendleft(intended)
                 raise StopIteration
+            renderer, recipient = intended
             try:
-                if self._wants == "mime":
-                    envelope.mime()
-                else:
+                envelope = renderer.envelope(recipient, eager=self._wants == "mime")
+                if self._wants == "fields":
                     envelope.fields()
             except RenderError as error:
-                self.answers.append(Unrendered(envelope.id, str(error)))
+                self.answers.append(Unrendered(recipient.id, str(error)))
                 continue
-            self._open.add(envelope.id)
+            self._open.add(recipient.id)
             return envelope
 
     def answer(self, receipt: Receipt) -> None:

@@ -7,26 +7,19 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
-from courierx_core.delivery.feed import Feed
+from courierx_core.delivery.feed import Feed, Renderer
 from courierx_core.delivery.judge import Verdict
 from courierx_core.delivery.sender import Sender
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.ledger import ItemMove
-from courierx_core.ports.transport import Envelope, Traits, Transport
+from courierx_core.ports.transport import Traits, Transport
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.delivery")
 
 BACKOFF_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
-
-
-class Renderer(Protocol):
-    """A message compiled once (`messages.compile.Compiled`)."""
-
-    def envelope(self, recipient: Recipient, *, eager: bool) -> Envelope:
-        """Make one recipient's envelope; it is rendered when its sender asks for it."""
 
 
 class OpenItem:
@@ -41,6 +34,7 @@ class OpenItem:
         "lost",
         "message",
         "read",
+        "refused",
         "renderer",
         "rows",
         "unresolved",
@@ -58,8 +52,10 @@ class OpenItem:
         """Cursor and counts as the store has them."""
         self.rows: deque[Recipient] = deque()
         """Read, neither intended nor closed."""
+        self.refused: list[Verdict] = []
+        """Read, may not be mailed, not recorded yet."""
         self.read = False
-        """Its rows have been read: what `rows` holds is all that is left."""
+        """Its rows have been read: what `rows` and `refused` hold is all that is left."""
         self.unresolved = 0
         """Intended or closed, not yet recorded."""
         self.lost = False
@@ -68,7 +64,7 @@ class OpenItem:
     @property
     def exhausted(self) -> bool:
         """Nothing is left to intend."""
-        return self.lost or (self.read and not self.rows)
+        return self.lost or (self.read and not self.rows and not self.refused)
 
     def record(self, verdict: Verdict) -> None:
         """Count what one outcome changes."""
@@ -83,6 +79,7 @@ class OpenItem:
         what the store has counted itself."""
         self.lost = True
         self.rows.clear()
+        self.refused.clear()
         self.cursor, self.counts = self.kept[0], dict(self.kept[1])
 
     def move(self, *, give_back: bool, delay_seconds: float) -> ItemMove:

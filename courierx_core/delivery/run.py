@@ -11,22 +11,22 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from courierx_core import failpoints
 from courierx_core.courier import Courier
 from courierx_core.delivery.batch import Batch
-from courierx_core.delivery.choose import choose
+from courierx_core.delivery.choose import STORE_RETRY_SECONDS, choose, has_read
 from courierx_core.delivery.claim import ITEMS_AHEAD, claim_send
-from courierx_core.delivery.feed import boottime
+from courierx_core.delivery.feed import Intended, boottime
 from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Message
 from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, WindowAnswer
 from courierx_core.ports.queue import Stop
-from courierx_core.ports.transport import Accepted, Deferred, Envelope, Stream, TransportDown
+from courierx_core.ports.transport import Accepted, Deferred, Stream, TransportDown
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.delivery")
@@ -35,7 +35,6 @@ TICK_SECONDS = 0.05
 """The longest the run sleeps: slow answers are recorded soon, and a stop is noticed."""
 GRACE_SECONDS = 20.0
 """How long a stop waits for answers under way before their rows are recorded as uncertain."""
-STORE_RETRY_SECONDS = 0.25
 UNSENDABLE_SECONDS = 60.0
 """When an item that cannot be sent here is due again (a paused one stays held)."""
 ITEMS_MAX = 16
@@ -136,6 +135,7 @@ class SendRun:
         self._leave(batches)
         for tenant_id, batch in batches.items():
             self._commit(tenant_id, batch)
+        self._read_ahead()
 
     # Waiting, and what the answers say.
 
@@ -189,9 +189,9 @@ class SendRun:
         if self._out_of_patience():
             self._give_up_waiting()
 
-    def _put_back(self, envelopes: Iterable[Envelope], why: str) -> None:
-        for envelope in envelopes:
-            item, attempt, line = self._under_way.pop(envelope.id)
+    def _put_back(self, unsent: Iterable[Intended], why: str) -> None:
+        for intended in unsent:
+            item, attempt, line = self._under_way.pop(intended.recipient.id)
             line.under_way -= 1
             self._verdicts.append((item, Verdict(attempt.put_back(reply=why), 0.0)))
 
@@ -223,23 +223,20 @@ class SendRun:
             room = min(total, max(1, self._window // len(lines)) - line.under_way)
             while room > 0 and line.ready(now):
                 item = line.items[0]
-                for attempt, chosen in () if item.lost else self._chosen(line, room):
+                if has_read(self.courier, self.ledger, line, item):
                     batch = batches[item.item.tenant_id]
-                    if isinstance(chosen, Verdict):
-                        item.unresolved += 1
-                        batch.record(item, chosen)
-                    else:
-                        batch.intend(item, attempt, chosen)
-                        room, total = room - 1, total - 1
+                    batch.refuse(item)
+                    chosen = choose(self.courier, line, self.stream, room)
+                    batch.intend(item, chosen)
+                    room, total = room - len(chosen), total - len(chosen)
                 if item.exhausted:
                     line.items.popleft()
 
-    def _chosen(self, line: Line, room: int) -> Iterator[tuple[Attempt, Envelope | Verdict]]:
-        try:
-            yield from choose(self.courier, self.ledger, line, self.stream, room)
-        except StoreError as error:  # reading is tried again; what is under way must be recorded first
-            log.warning("the store gave nothing to send, trying again: %s", error)
-            line.not_before = max(line.not_before, time.monotonic() + STORE_RETRY_SECONDS)
+    def _read_ahead(self) -> None:
+        """Have the next item's rows before this one's are gone, now that the senders have work."""
+        for line in self._lines.values():
+            if len(line.items) > 1 and len(line.items[0].rows) < self._window and self._stopped_at is None:
+                has_read(self.courier, self.ledger, line, line.items[1])
 
     def _leave(self, batches: defaultdict[int, Batch]) -> None:
         """Bring in what nothing else moves: items that are over, lost, or to be given back."""
@@ -280,7 +277,7 @@ class SendRun:
         """Commit one window, again and again while the store is away: a repeat changes nothing twice."""
         messages = {item.message.id: item.message for item in batch.items.values()}
         outcomes = batch.outcomes()
-        intents = [envelope.id for _, _, envelope in batch.intents]
+        intents = [attempt.recipient.id for _, attempt in batch.intents]
         retries = group_retries(batch.verdicts, messages)
         while True:
             began = time.monotonic()
@@ -322,25 +319,26 @@ class SendRun:
 
     def _fill(self, batch: Batch, answer: WindowAnswer) -> None:
         """Put what was intended on the belts; what was suppressed meanwhile is recorded next time."""
-        belts: defaultdict[str, list[Envelope]] = defaultdict(list)
-        for item, attempt, envelope in batch.intents:
+        belts: defaultdict[str, list[Intended]] = defaultdict(list)
+        for item, attempt in batch.intents:
             if item.id not in answer.held_on:
                 item.unresolved -= 1
                 continue
-            cause = answer.suppressed.get(envelope.id)
+            recipient = attempt.recipient
+            cause = answer.suppressed.get(recipient.id)
             if cause is not None:
                 self._verdicts.append((item, Verdict(attempt.ends("suppressed", tries=0, reason=cause))))
                 continue
-            self._under_way[envelope.id] = item, attempt, self._lines[attempt.transport]
-            belts[attempt.transport].append(envelope)
-        for name, envelopes in belts.items():
+            self._under_way[recipient.id] = item, attempt, self._lines[attempt.transport]
+            belts[attempt.transport].append(Intended(item.renderer, recipient))
+        for name, intended in belts.items():
             line = self._lines[name]
-            line.under_way += len(envelopes)
+            line.under_way += len(intended)
             feed = line.belt(self._news, self._step, self._lease_end)
             if feed.starved:
                 feed.starved = False
                 self._resize(self._window * 2)
-            feed.push(envelopes)
+            feed.push(intended)
 
     # What comes after.
 

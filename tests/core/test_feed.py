@@ -6,13 +6,21 @@ import threading
 
 import pytest
 
-from courierx_core.delivery.feed import Feed, boottime
+from courierx_core.delivery.feed import Feed, Intended, boottime
+from courierx_core.messages.model import Recipient
 from courierx_core.ports.transport import Accepted, Deferred, TransportDown, Uncertain
 from courierx_core.testing.envelopes import FakeEnvelope
 
 
-def envelopes(*ids: int) -> list[FakeEnvelope]:
-    return [FakeEnvelope(id=i) for i in ids]
+class Plain:
+    """A message without a word in it."""
+
+    def envelope(self, recipient: Recipient, *, eager: bool) -> FakeEnvelope:
+        return FakeEnvelope(recipient.id, recipient.address)
+
+
+def copies(*ids: int) -> list[Intended]:
+    return [Intended(Plain(), Recipient(i, 1, f"person{i}@example.com", "queued")) for i in ids]
 
 
 @pytest.fixture
@@ -21,7 +29,7 @@ def feed() -> Feed:
 
 
 def test_it_gives_what_was_pushed_then_none_while_answers_are_open(feed: Feed) -> None:
-    feed.push(envelopes(1))
+    feed.push(copies(1))
     assert next(feed).id == 1  # type: ignore[union-attr]
     assert next(feed) is None
     assert feed.starved
@@ -29,7 +37,7 @@ def test_it_gives_what_was_pushed_then_none_while_answers_are_open(feed: Feed) -
 
 
 def test_a_dry_belt_wakes_the_run_once_until_it_is_filled(feed: Feed) -> None:
-    feed.push(envelopes(1))
+    feed.push(copies(1))
     next(feed)
     assert next(feed) is None
     feed.news.clear()
@@ -39,7 +47,7 @@ def test_a_dry_belt_wakes_the_run_once_until_it_is_filled(feed: Feed) -> None:
 
 def test_a_dry_belt_is_short_of_a_step_until_that_many_answers_came_or_none_will(feed: Feed) -> None:
     feed.step = 2
-    feed.push(envelopes(1, 2, 3))
+    feed.push(copies(1, 2, 3))
     for _ in range(3):
         next(feed)
     assert not feed.short_of_a_step, "the belt may not be dry"
@@ -54,7 +62,7 @@ def test_a_dry_belt_is_short_of_a_step_until_that_many_answers_came_or_none_will
 
 def test_nobody_waits_for_more_answers_of_a_sender_that_is_gone(feed: Feed) -> None:
     feed.step = 2
-    feed.push(envelopes(1))
+    feed.push(copies(1))
     next(feed)
     next(feed)
     assert feed.short_of_a_step
@@ -63,13 +71,13 @@ def test_nobody_waits_for_more_answers_of_a_sender_that_is_gone(feed: Feed) -> N
 
 
 def test_finished_it_ends(feed: Feed) -> None:
-    feed.push(envelopes(1))
+    feed.push(copies(1))
     feed.finish()
     assert [e.id for e in feed if e is not None] == [1]
 
 
 def test_an_answer_counts_once_and_only_for_what_is_open(feed: Feed) -> None:
-    feed.push(envelopes(1))
+    feed.push(copies(1))
     next(feed)
     for receipt in (Accepted(2), Accepted(1), Accepted(1)):
         feed.answer(receipt)
@@ -83,19 +91,19 @@ def test_an_answer_counts_once_and_only_for_what_is_open(feed: Feed) -> None:
 def test_what_is_open_when_the_sender_ends_is_answered(
     feed: Feed, failure: Exception | None, kind: type
 ) -> None:
-    feed.push(envelopes(1, 2, 3))
+    feed.push(copies(1, 2, 3))
     next(feed)
     next(feed)
     feed.answer(Accepted(1))
     feed.close(failure)
     assert feed.over
     assert [type(a) for a in feed.answers] == [Accepted, kind]
-    assert [e.id for e in feed.take_back()] == [3]
+    assert [left.recipient.id for left in feed.take_back()] == [3]
 
 
 def test_past_its_lease_nothing_more_is_handed_over(feed: Feed) -> None:
-    feed.push(envelopes(1))
+    feed.push(copies(1))
     feed.deadline = boottime() - 1
     with pytest.raises(StopIteration):
         next(feed)
-    assert [e.id for e in feed.take_back()] == [1]
+    assert [left.recipient.id for left in feed.take_back()] == [1]
