@@ -179,10 +179,9 @@ def test_no_other_tenant_sees_them(
     tenant = api(access.create_key(courier.store, tenant_id=other)[1])
     theirs = client.post("/subscribers", json={"tenant_id": other, "email": "z@x.example"}).json()["id"]
     path = f"/campaigns/{draft['id']}"
-    for method, tail in (("GET", "/preview"), ("POST", "/test"), ("POST", "/clone")):
-        answer = tenant.request(
-            method, path + tail, json={"to": ["a@x.example"]} if method == "POST" else None
-        )
+    mine = {"to": ["a@x.example"]}
+    for method, tail, body in (("GET", "/preview", None), ("POST", "/test", mine), ("POST", "/clone", {})):
+        answer = tenant.request(method, path + tail, json=body)
         assert answer.status_code == 404, tail
     assert client.get(f"{path}/preview?subscriber_id={theirs}").status_code == 404
 

@@ -264,8 +264,13 @@ def test_paths_of_nested_fields_are_told() -> None:
     assert fields({"name": "n", "inner": {"size": 1}, "both": {"size": "x"}}) == ["both.size"]
 
 
+def test_every_field_that_is_none_is_told() -> None:
+    raw = {"nmae": "n", "inner": {"size": 1, "sort": 2}, "many": [{"size": "x", "a\0b": 1}], "both": "\0"}
+    assert fields(raw) == ["nmae", "name", "inner.sort", "many[0].a\0b", "many[0].size", "both"]
+
+
 def test_null_is_left_out_where_a_field_has_a_default() -> None:
-    raw = b'{"name": "n", "inner": {"size": "4", "word": null}, "maybe": null, "extra": 1}'
+    raw = b'{"name": "n", "inner": {"size": "4", "word": null}, "maybe": null}'
     assert read_body(Outer, raw) == Outer("n", Inner(4))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import types
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -17,6 +17,9 @@ from courierx_core.errors import FieldProblem, InvalidInput
 
 T = TypeVar("T", bound=msgspec.Struct)
 
+READS = "courierx_reads"
+"""Names, in the extra of a field's type, what raises InvalidInput about a value that will not do."""
+_NAME_MAX = 80
 _INT_MAX = (1 << 63) - 1
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
@@ -53,10 +56,15 @@ class Body(MsgspecDTO[T]):
 
 
 def read_body(kind: type[T], raw: bytes) -> T:
-    """Decode JSON into `kind`. Fields it does not know are left alone.
+    """Decode JSON into `kind`.
 
-    Raises MalformedBody, and InvalidInput listing every bad or missing field by its path.
+    Raises MalformedBody, and InvalidInput listing every bad, missing or unknown field by its path.
     """
+    return read_object(kind, read_any(raw), nul=rb"\u0000" in raw)
+
+
+def read_any(raw: bytes) -> dict[str, Any]:
+    """Decode a JSON object. Raises MalformedBody."""
     try:
         given = msgspec.json.decode(raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as problem:
@@ -65,15 +73,22 @@ def read_body(kind: type[T], raw: bytes) -> T:
         raise MalformedBody.of("", "malformed", "The body is nested too deeply.") from None
     if not isinstance(given, dict):
         raise MalformedBody.of("", "malformed", "The body must be a JSON object.")
-    if rb"\u0000" in raw:
-        refuse_nul(given)
-    return read_object(kind, given)
+    return given
 
 
-def read_object(kind: type[T], given: Mapping[str, object]) -> T:
-    """Make `kind` of a decoded object. Raises InvalidInput listing every bad or missing field."""
+def read_object(kind: type[T], given: Mapping[str, object], *, nul: bool = False) -> T:
+    """Make `kind` of a decoded object, which may hold NUL characters where `nul` says so.
+
+    Raises InvalidInput listing every bad, missing or unknown field.
+    """
     problems: list[FieldProblem] = []
     values = _fields(kind, given, "", problems)
+    if problems:
+        # the use case, which would say what else is wrong, is not reached
+        problems += _unreadable(kind, values)
+    if nul:
+        told = {each.field for each in problems}
+        problems += (each for each in _nuls(given) if each.field not in told)
     if problems:
         raise InvalidInput(*problems)
     return kind(**values)
@@ -81,9 +96,14 @@ def read_object(kind: type[T], given: Mapping[str, object]) -> T:
 
 def refuse_nul(given: object) -> None:
     """Raise InvalidInput naming every text with a NUL character: no store keeps it, no mail carries it."""
-    places = [place for place, text in _texts(given, "") if "\0" in text]
-    if places:
-        raise InvalidInput(*(FieldProblem(place, "invalid", "holds a NUL character") for place in places))
+    if problems := list(_nuls(given)):
+        raise InvalidInput(*problems)
+
+
+def _nuls(given: object) -> Iterator[FieldProblem]:
+    for place, text in _texts(given, ""):
+        if "\0" in text:
+            yield FieldProblem(place, "invalid", "holds a NUL character")
 
 
 def _texts(given: object, path: str) -> Iterator[tuple[str, str]]:
@@ -103,7 +123,11 @@ def _fields(
     kind: type[msgspec.Struct], given: Mapping[str, object], path: str, problems: list[FieldProblem]
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for field in msgspec.structs.fields(kind):
+    known = msgspec.structs.fields(kind)
+    for name in given.keys() - {field.encode_name for field in known}:
+        text = f"is not a field here; there are: {', '.join(field.encode_name for field in known)}"
+        problems.append(FieldProblem(f"{path}{name[:_NAME_MAX]}", "unknown", text))
+    for field in known:
         name = field.encode_name
         meant = field.required or field.default is msgspec.UNSET  # where null says something
         if name not in given or (given[name] is None and not meant):
@@ -138,6 +162,33 @@ def _value(kind: object, given: object, path: str, problems: list[FieldProblem])
         where = path + (place[1] if place else "")
         problems.append(FieldProblem(where, "invalid", _PLACE.sub("", message)))
         return None
+
+
+def _unreadable(kind: type[msgspec.Struct], values: Mapping[str, Any]) -> Iterator[FieldProblem]:
+    for field in msgspec.structs.fields(kind):
+        given, name = values.get(field.name), field.encode_name
+        inner = _without_none(field.type)
+        if isinstance(given, tuple):
+            places = {f"{name}[{at}]": each for at, each in enumerate(given)}
+            read = _reader_of(get_args(inner)[0])
+        else:
+            places, read = {name: given}, _reader_of(inner)
+        for place, each in places.items():
+            try:
+                if read and each:
+                    read(each, place)
+            except InvalidInput as refused:
+                yield from refused.problems
+
+
+def _reader_of(kind: object) -> Callable[[Any, str], object] | None:
+    """Return what a field's type reads its value with: `Annotated[..., Meta(extra={READS: reader})]`. Blank
+    says that nothing is given."""
+    for each in getattr(kind, "__metadata__", ()):
+        if isinstance(each, msgspec.Meta) and each.extra and READS in each.extra:
+            reader: Callable[[Any, str], object] = each.extra[READS]
+            return reader
+    return None
 
 
 def _without_none(kind: object) -> object:

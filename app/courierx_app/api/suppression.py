@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from litestar import Controller, Request, Response, delete, get, post
 from litestar.params import FromPath, FromQuery, JSONBody
 
-from courierx_app.api.addresses import GivenAddress, email_of
-from courierx_app.api.body import Body
+from courierx_app.api.addresses import Mailbox, email_of
+from courierx_app.api.body import READS, Body
 from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.imports import Taken, answer_upload, upload_route
@@ -24,8 +24,18 @@ from courierx_core.suppression.service import suppress
 from courierx_core.tenants import service as tenants
 
 
+def _listed_as(given: str | Mailbox, field: str = "email") -> str:
+    """Read an address, or a domain as `@x.example`. Raises InvalidInput."""
+    if isinstance(given, str) and given.strip().startswith(("@", "*@")):
+        return listed_as(given)
+    return email_of(given, field)
+
+
+ListedAs: TypeAlias = Annotated[str | Mailbox, msgspec.Meta(extra={READS: _listed_as})]
+
+
 class NewSuppression(msgspec.Struct, frozen=True, kw_only=True):
-    email: GivenAddress
+    email: ListedAs
     tenant_id: int | None = None
     reason: str = ""
     expires_at: datetime | None = None
@@ -108,13 +118,6 @@ class SuppressionController(Controller):
         with courier.store.begin(caller.owner(courier, "suppressions", suppression_id)) as unit:
             unit.suppressions.get(suppression_id)
             unit.suppressions.remove(suppression_id)
-
-
-def _listed_as(given: GivenAddress) -> str:
-    """Read an address, or a domain as `@x.example`. Raises InvalidInput."""
-    if isinstance(given, str) and given.strip().startswith(("@", "*@")):
-        return listed_as(given)
-    return email_of(given, "email")
 
 
 def shown(suppression: Suppression) -> SuppressionAnswer:

@@ -17,7 +17,8 @@ from multipart import (  # type: ignore[import-untyped]
     PushMultipartParser,
 )
 
-from courierx_app.api.body import MalformedBody, read_body, read_object, refuse_nul
+from courierx_app.api.body import MalformedBody, read_any, read_object, refuse_nul
+from courierx_core.errors import InvalidInput
 
 UPLOAD_MAX_BYTES = 1 << 30
 JSON_MAX_BYTES = 10_000_000
@@ -27,10 +28,6 @@ _FIELD_MAX = 64 * 1024
 FILES = ("text/csv", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet")
 
 T = TypeVar("T", bound=msgspec.Struct)
-
-
-class CsvText(msgspec.Struct, frozen=True):
-    csv_text: str
 
 
 class Upload(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,9 +84,11 @@ async def _json(request: Request[Any, Any, Any], file: BinaryIO) -> Upload:
                 status_code=413,
                 detail=f"JSON takes at most {JSON_MAX_BYTES:,} bytes; send the file itself as text/csv.",
             )
-    given = read_body(CsvText, bytes(body))
-    file.write(given.csv_text.encode("utf-8", "surrogatepass"))
-    fields = {name: value for name, value in msgspec.json.decode(body).items() if name != "csv_text"}
+    fields = read_any(bytes(body))
+    text = fields.pop("csv_text", None)
+    if not isinstance(text, str):
+        raise InvalidInput.of("csv_text", "required", "is missing, or is no text")
+    file.write(text.encode("utf-8", "surrogatepass"))
     return Upload(file=file, size=file.tell(), fields=fields)
 
 
