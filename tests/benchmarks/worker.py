@@ -17,7 +17,7 @@ from courierx_app.settings import read
 from courierx_core.worker import Worker
 from tests.benchmarks.processes import peak_memory
 
-LOOK_SECONDS = 0.02
+LOOK_SECONDS = 0.05
 
 
 def work(folder: Path, tenant_id: int, campaign_id: int) -> None:
@@ -26,7 +26,7 @@ def work(folder: Path, tenant_id: int, campaign_id: int) -> None:
         worker = threading.Thread(target=Worker(courier, "bench").run, args=(stop,))
         print("ready", flush=True)
         sys.stdin.readline()
-        before, cpu = peak_memory(), time.process_time()
+        before, cpu = peak_memory(), _others_cpu()
         worker.start()
         while True:
             with courier.store.begin(tenant_id, write=False) as unit:
@@ -34,10 +34,15 @@ def work(folder: Path, tenant_id: int, campaign_id: int) -> None:
                     break
             time.sleep(LOOK_SECONDS)
         peak = peak_memory()
-        told = {"cpu": time.process_time() - cpu, "memory_mb": peak, "memory_above_imports_mb": peak - before}
+        told = {"cpu": _others_cpu() - cpu, "memory_mb": peak, "memory_above_imports_mb": peak - before}
         print(json.dumps(told), flush=True)
         stop.set()
         worker.join()
+
+
+def _others_cpu() -> float:
+    """Return the processor time of all threads but this one: looking is not the worker's work."""
+    return time.process_time() - time.thread_time()
 
 
 if __name__ == "__main__":
