@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import socket
+import threading
 from pathlib import Path
+from types import FrameType
 
 import uvicorn
 
@@ -27,7 +29,8 @@ def main() -> None:
     follow_parent()
     configure()
     configuration = read(Path.cwd(), os.environ)
-    app = serve(build(configuration), configuration.settings, dev=given.dev)
+    ending = threading.Event()
+    app = serve(build(configuration), configuration.settings, dev=given.dev, ending=ending)
     options = uvicorn.Config(
         app,
         log_config=None,
@@ -37,7 +40,19 @@ def main() -> None:
         proxy_headers=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    uvicorn.Server(options).run(sockets=[socket.socket(fileno=given.fd)])
+    _Server(options, ending).run(sockets=[socket.socket(fileno=given.fd)])
+
+
+class _Server(uvicorn.Server):
+    """Sets `ending` at once when it is told to stop: uvicorn tells the application after the last answer."""
+
+    def __init__(self, config: uvicorn.Config, ending: threading.Event) -> None:
+        super().__init__(config)
+        self._ending = ending
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        self._ending.set()
+        super().handle_exit(sig, frame)
 
 
 if __name__ == "__main__":

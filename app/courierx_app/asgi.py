@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -35,6 +36,7 @@ from courierx_app.api.idempotency import InWork, provide_once
 from courierx_app.api.imports import ImportController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
+from courierx_app.api.live import progress_stream
 from courierx_app.api.messages import MessageController
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.provider_events import provider_events
@@ -64,6 +66,7 @@ CONTROLLERS = (
     SegmentController,
     CampaignController,
     CampaignTrialController,
+    progress_stream,
     TemplateController,
     MessageController,
     SuppressionController,
@@ -129,6 +132,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
                 "settings": settings,
                 "access": _access(courier, settings, dev),
                 "in_work": InWork(),
+                "ending": threading.Event(),
                 "https": public_url_of(settings).startswith("https:"),
             }
         ),
@@ -140,9 +144,13 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
     return app
 
 
-def serve(courier: Courier, settings: Settings, *, dev: bool = False) -> Asgi:
-    """Assemble all that a process answers: the application, and tracking beside it."""
+def serve(
+    courier: Courier, settings: Settings, *, dev: bool = False, ending: threading.Event | None = None
+) -> Asgi:
+    """Assemble all that a process answers: the application, and tracking beside it. Once `ending` is set,
+    what is streamed without an end of its own comes to one."""
     app = create_app(courier, settings, dev=dev)
+    app.state.ending = ending or threading.Event()
     return beside(app, courier, https=app.state.https)
 
 

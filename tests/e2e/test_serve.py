@@ -38,13 +38,23 @@ def test_an_empty_folder_sends_a_campaign_and_stops_when_told(
         made = client.post("/campaigns/", json={"tenant_id": tenant["id"], **draft}).json()
         path = f"/campaigns/{made['id']}"
         assert client.post(f"{path}/send-now").json() == {"enqueued": 25, "status": "sending"}
-        until(lambda: client.get(path).json()["status"] == "completed", running.said)
+        with client.stream("GET", f"{path}/progress/stream") as stream:
+            told = [line for line in stream.iter_lines() if "status" in line]
+        assert told[-1] == 'data: {"status":"completed"}'
         report = client.get(f"{path}/report").json()
     assert report["states"] == {"accepted": 24, "suppressed": 1}
     assert report["audience"] == 25
     children = running.children()
     assert len(children) == 2
-    running.process.send_signal(signal.SIGTERM)
+    with httpx.Client(base_url=running.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        other = client.post("/campaigns/", json={"tenant_id": tenant["id"], **draft}).json()
+        at = {"scheduled_at": "2999-01-01T00:00:00Z"}
+        assert client.post(f"/campaigns/{other['id']}/schedule", json=at).status_code == 200
+        with client.stream("GET", f"/campaigns/{other['id']}/progress/stream") as stream:
+            lines = stream.iter_lines()
+            assert next(lines) == "event: progress"
+            running.process.send_signal(signal.SIGTERM)
+            list(lines)  # to its end, which a process that stops does not wait for a campaign to bring
     assert running.process.wait(PATIENCE_SECONDS) == 0
     assert not any(line_of(each) for each in children)
 
