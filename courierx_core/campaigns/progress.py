@@ -12,8 +12,11 @@ from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.courier import Courier
 from courierx_core.delivery.choose import broadcast_rate
 from courierx_core.delivery.model import OPEN, Delivery, Pace
+from courierx_core.domains.service import domain_of, unverified
+from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.senders import default_sender
 from courierx_core.work import NEEDS_ADOPTION, Standing, WorkItem
 
 WaitingCode: TypeAlias = Literal[
@@ -29,7 +32,7 @@ WAITING: Mapping[WaitingCode, str] = {
     "transport_paused": "The transport is down or was paused, and rests.",
     "transport_rate": "The transport takes no more per second.",
     "quota": "A quota is used up.",
-    "sender_unverified": "The sender is not verified.",
+    "sender_unverified": "The sender's domain is not verified, and the tenant requires that.",
     "plugin": "A plugin that must say who may get mail failed, and is asked again.",
     "deferred_until": "Recipients' systems asked to come back later.",
 }
@@ -80,6 +83,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
         campaign = unit.campaigns.get(campaign_id)
         totals = unit.deliveries.totals(campaign.message_id) if campaign.message_id else {}
         found = _look(courier, unit, campaign) if campaign.status in RUNS else None
+        sender = list(_for_the_sender(courier, unit, campaign))
     audience = sum(totals.values())
     left = sum(totals.get(state, 0) for state in OPEN)
     return Progress(
@@ -91,6 +95,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
         waiting_for=[
             *_for_somebody(campaign, workers, heartbeat),
             *(_for_something(courier, campaign, audience, found) if found else ()),
+            *sender,
         ],
     )
 
@@ -137,6 +142,23 @@ def _for_somebody(campaign: Campaign, workers: int, heartbeat: datetime | None) 
             detail="no worker is alive, so nothing is sent",
             since=heartbeat,
             remedy="Start one: `courierx worker`, or `courierx serve`, which has one.",
+        )
+
+
+def _for_the_sender(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Iterator[Waiting]:
+    """Say of a scheduled campaign that its start would be refused now: what has started is not asked."""
+    if campaign.status != "scheduled":
+        return
+    given = campaign.from_email
+    sender = split_address(given, "from_email") if given else default_sender(courier, unit)
+    if sender is None:
+        return
+    for problem in unverified(unit, sender.domain, domain_of(unit, sender.domain)):
+        yield Waiting(
+            code="sender_unverified",
+            detail=problem.message,
+            since=campaign.updated_at,
+            remedy="`courierx domains records` shows what to publish; else it is a draft again then.",
         )
 
 

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -22,6 +23,7 @@ from courierx_core.plugins import register
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.transport import Deferred, Envelope, Receipt
+from courierx_core.tenants import service as tenants
 from courierx_mock.transport import MockTransport
 from tests.e2e.conftest import Platform
 
@@ -187,6 +189,21 @@ def test_it_waits_for_a_plugin_that_failed(assemble: Assemble, alive: Any, ledge
     campaign_id = prepared(platform)
     (waiting,) = _after_runs(platform, ledger, campaign_id, "plugin").waiting_for
     assert "plugin directory failed" in waiting.detail
+
+
+def test_a_scheduled_one_waits_for_its_senders_domain(assemble: Assemble, alive: Any) -> None:
+    platform = alive(assemble(mock()))
+    courier, tenant_id = platform.courier, platform.tenant_id
+    draft = platform.draft()
+    campaigns.schedule(courier, tenant_id, draft.id, courier.runtime.now() + timedelta(days=1))
+    assert codes(far(platform, draft.id)) == []
+    with courier.store.platform() as unit:
+        tenants.edit(unit, tenant_id, requires_verified_domain=True)
+    (waiting,) = far(platform, draft.id).waiting_for
+    assert waiting.code == "sender_unverified"
+    assert "acme.example" in waiting.detail
+    platform.published("acme.example")
+    assert codes(far(platform, draft.id)) == []
 
 
 def test_it_waits_for_adoption(assemble: Assemble, alive: Any) -> None:
