@@ -40,6 +40,24 @@ class MailingList(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
 
 
+class OptIn(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody's wish to be on a list: asked when and from where, and, once they said yes on the page that
+    showed `text`, confirmed when and from where."""
+
+    id: int = 0
+    tenant_id: int
+    list_id: int
+    email: str
+    first_name: str = ""
+    last_name: str = ""
+    language: str = ""
+    asked_at: datetime | None = None
+    asked_from: str = ""
+    text: str = ""
+    confirmed_at: datetime | None = None
+    confirmed_from: str = ""
+
+
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """People by a saved condition, who they are whenever it is asked."""
 

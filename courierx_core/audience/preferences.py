@@ -71,7 +71,7 @@ def resubscribe(courier: Courier, token: str, kind: Kind) -> Preferences:
     """Take back an unsubscribe, and nothing else that holds mail back. Raises NotFound."""
     tenant_id, delivery_id = _named(courier, token, kind)
     with courier.store.begin(tenant_id) as unit:
-        _resume(unit, unit.deliveries.get(delivery_id).address)
+        resume(unit, unit.deliveries.get(delivery_id).address)
         return _preferences(courier, unit, delivery_id)
 
 
@@ -96,10 +96,20 @@ def choose(
             elif choice.subscribed and not wanted:
                 unit.lists.unsubscribe(choice.list.id, [person.id])
         if chosen:
-            _resume(unit, address)
+            resume(unit, address)
         else:
             _stop(courier, unit, delivery_id, user_agent)
         return _preferences(courier, unit, delivery_id)
+
+
+def resume(unit: UnitOfWork, address: str) -> None:
+    """Lift an address's unsubscribe, and no other suppression."""
+    for each in unit.suppressions.list(address=address):
+        if each.cause == "unsubscribe":
+            unit.suppressions.remove(each.id)
+    person = unit.subscribers.by_email(address)
+    if person is not None and person.status == "unsubscribed":
+        unit.subscribers.save(msgspec.structs.replace(person, status="active"))
 
 
 def _named(courier: Courier, token: str, kind: Kind) -> tuple[int, int]:
@@ -119,15 +129,6 @@ def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str)
         user_agent=user_agent[:500],
     )  # fmt: skip
     record(unit, delivery_id, SOURCE, [told])
-
-
-def _resume(unit: UnitOfWork, address: str) -> None:
-    for each in unit.suppressions.list(address=address):
-        if each.cause == "unsubscribe":
-            unit.suppressions.remove(each.id)
-    person = unit.subscribers.by_email(address)
-    if person is not None and person.status == "unsubscribed":
-        unit.subscribers.save(msgspec.structs.replace(person, status="active"))
 
 
 def _preferences(courier: Courier, unit: UnitOfWork, delivery_id: int) -> Preferences:

@@ -99,7 +99,7 @@ def named_by(courier: Courier, text: str, kind: Kind | None = None) -> tuple[int
         token = courier.tokens.read(text)
         with courier.store.platform(write=False) as platform:
             owner = platform.owner_of("deliveries", token.delivery_id)
-        if owner is None or kind not in (None, token.kind):
+        if owner is None or kind not in (None, token.kind) or token.kind == "confirm":  # of an opt-in
             return None
         courier.tokens.verify(token, owner)
     except BadToken:

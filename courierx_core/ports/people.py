@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
 from typing import Protocol
 
 from courierx_core.audience.model import (
@@ -10,6 +11,7 @@ from courierx_core.audience.model import (
     ImportCounts,
     MailingList,
     NewSubscriber,
+    OptIn,
     Segment,
     Subscriber,
     SubscriberStatus,
@@ -84,6 +86,29 @@ class Lists(Protocol):
         """Put the subscribers whose delivery of a message is in one of `states` on a list, as a set."""
 
     def unsubscribe(self, list_id: int, subscriber_ids: Sequence[int]) -> int: ...
+
+
+class OptIns(Protocol):
+    """What of them was confirmed never changes again."""
+
+    def add(self, opt_in: OptIn) -> OptIn:
+        """Keep it as asked now."""
+
+    def get(self, opt_in_id: int) -> OptIn: ...
+    def confirm(self, opt_in_id: int, *, text: str, source: str) -> OptIn:
+        """Note the yes as given now, to what was shown, from a source address."""
+
+    def asked(self, email: str, *, since: datetime) -> int:
+        """Count how often the address was asked for."""
+
+    def list(
+        self,
+        *,
+        before: int | None = None,
+        limit: int = 100,
+        list_id: int | None = None,
+        email: str | None = None,
+    ) -> Sequence[OptIn]: ...
 
 
 class Segments(Protocol):

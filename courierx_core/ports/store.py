@@ -26,7 +26,7 @@ from courierx_core.ports.driver import C, Driver
 from courierx_core.ports.idempotency import Idempotency
 from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
-from courierx_core.ports.people import Lists, Segments, Subscribers, Suppressions
+from courierx_core.ports.people import Lists, OptIns, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Tenant
@@ -286,6 +286,7 @@ class UnitOfWork(Protocol):
 
     subscribers: Subscribers
     lists: Lists
+    opt_ins: OptIns
     segments: Segments
     imports: Imports
     files: Files

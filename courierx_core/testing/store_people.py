@@ -8,7 +8,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 
-from courierx_core.audience.model import Attribute, Audience, MailingList, NewSubscriber, Subscriber
+from courierx_core.audience.model import Attribute, Audience, MailingList, NewSubscriber, OptIn, Subscriber
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.errors import Conflict, InvalidInput, NotFound
 from courierx_core.ports.driver import utcnow
@@ -134,6 +134,37 @@ class PeopleContract:
             assert unit.lists.subscribe(news, [a, b], again=True) == 0
             assert (unit.lists.of(a), unit.lists.of(b)) == ({news}, {news, offers})
             assert unit.lists.unsubscribe(offers, [a]) == 0
+
+    def test_an_opt_in_is_kept_and_confirmed(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        asked = OptIn(
+            tenant_id=tenant,
+            list_id=7,
+            email="a@example.com",
+            first_name="Ä",
+            language="de",
+            asked_from="::1",
+        )
+        with store.begin(tenant) as unit:
+            one, two = unit.opt_ins.add(asked), unit.opt_ins.add(asked)
+            other = unit.opt_ins.add(msgspec.structs.replace(asked, list_id=8, email="b@example.com"))
+            assert one.asked_at is not None
+            assert msgspec.structs.replace(one, id=0, asked_at=None) == asked
+            yes = unit.opt_ins.confirm(one.id, text="Yes, é.", source="192.0.2.1")
+            assert (yes.text, yes.confirmed_from, yes.first_name) == ("Yes, é.", "192.0.2.1", "Ä")
+            assert yes.confirmed_at is not None
+            assert unit.opt_ins.get(one.id) == yes
+            assert unit.opt_ins.list(email="a@example.com") == [two, yes]
+            assert unit.opt_ins.list(list_id=8) == [other]
+            assert unit.opt_ins.list(before=other.id, limit=1) == [two]
+            assert unit.opt_ins.asked("a@example.com", since=utcnow() - timedelta(hours=1)) == 2
+            assert unit.opt_ins.asked("a@example.com", since=utcnow() + timedelta(hours=1)) == 0
+            for act in (unit.opt_ins.get, lambda n: unit.opt_ins.confirm(n, text="", source="")):
+                with pytest.raises(NotFound):
+                    act(other.id + 1000)
+        with store.begin(add_tenant(store, "other")) as unit:
+            assert unit.opt_ins.list() == []
+            assert unit.opt_ins.asked("a@example.com", since=utcnow() - timedelta(hours=1)) == 0
 
     def test_public_lists_are_told_from_the_others(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

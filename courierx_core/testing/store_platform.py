@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from courierx_core.access.model import ApiKey, new_secret
-from courierx_core.audience.model import MailingList, Segment
+from courierx_core.audience.model import MailingList, OptIn, Segment
 from courierx_core.audience.tree import OnList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Conflict, NotFound
@@ -101,6 +101,7 @@ class PlatformContract:
                 ).id,
                 "templates": unit.templates.add(Template(tenant_id=tenant, name="t", subject="s")).id,
                 "lists": unit.lists.add(MailingList(tenant_id=tenant, name="l")).id,
+                "opt_ins": unit.opt_ins.add(OptIn(tenant_id=tenant, list_id=1, email="a@example.com")).id,
                 "segments": unit.segments.add(Segment(tenant_id=tenant, name="s", definition=OnList(1))).id,
                 "imports": unit.imports.add(Import(tenant_id=tenant)).id,
             }

@@ -31,6 +31,7 @@ from courierx_sql.tables_above import counters as counters
 from courierx_sql.tables_above import installation as installation
 from courierx_sql.tables_above import workers as workers
 from courierx_sql.tables_people import lists as lists
+from courierx_sql.tables_people import opt_ins as opt_ins
 from courierx_sql.tables_people import segments as segments
 from courierx_sql.tables_people import subscribers as subscribers
 from courierx_sql.tables_people import subscriptions as subscriptions

@@ -14,7 +14,7 @@ from sqlalchemy import (
     text,
 )
 
-from courierx_sql.columns import Big, Json, created, metadata, owned, updated
+from courierx_sql.columns import Big, Json, Utc, created, metadata, owned, updated
 
 subscribers = owned(
     "subscribers",
@@ -48,6 +48,21 @@ subscriptions = Table(
     PrimaryKeyConstraint("tenant_id", "list_id", "subscriber_id"),
 )
 Index("subscriptions_subscriber", subscriptions.c.tenant_id, subscriptions.c.subscriber_id)
+
+opt_ins = owned(
+    "opt_ins",
+    Column("list_id", Big, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("first_name", Text, nullable=False),
+    Column("last_name", Text, nullable=False),
+    Column("language", Text, nullable=False),
+    Column("asked_at", Utc, nullable=False),
+    Column("asked_from", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("confirmed_at", Utc),
+    Column("confirmed_from", Text, nullable=False),
+)
+Index("opt_ins_email", opt_ins.c.tenant_id, opt_ins.c.email)
 
 segments = owned(
     "segments",

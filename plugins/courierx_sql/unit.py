@@ -21,6 +21,7 @@ from courierx_sql.rows.imports import FileRows, ImportRows
 from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
+from courierx_sql.rows.opt_ins import OptInRows
 from courierx_sql.rows.secrets import SecretRows
 from courierx_sql.rows.segments import SegmentRows
 from courierx_sql.rows.slice import is_id
@@ -39,6 +40,7 @@ class SqlUnit:
         self._rows = rows
         self.subscribers: people.Subscribers = SubscriberRows(rows)
         self.lists: people.Lists = ListRows(rows)
+        self.opt_ins: people.OptIns = OptInRows(rows)
         self.segments: people.Segments = SegmentRows(rows)
         self.imports: imports.Imports = ImportRows(rows)
         self.files: imports.Files = FileRows(rows)

@@ -34,9 +34,9 @@ def test_the_hot_path() -> None:
 
 def test_the_repositories_of_a_tenant() -> None:
     assert offers(UnitOfWork) == {
-        "tenant_id", "tenant", "subscribers", "lists", "segments", "suppressions", "templates", "campaigns",
-        "messages", "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets", "imports",
-        "files", "domains",
+        "tenant_id", "tenant", "subscribers", "lists", "opt_ins", "segments", "suppressions", "templates",
+        "campaigns", "messages", "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets",
+        "imports", "files", "domains",
     }  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from courierx_app.api.scopes import needs
 from courierx_app.api.subscribers import SubscriberAnswer
 from courierx_app.api.subscribers import shown as shown_person
 from courierx_core.audience import lists
-from courierx_core.audience.model import MailingList
+from courierx_core.audience.model import MailingList, OptIn
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.tenants import service as tenants
 
@@ -145,6 +145,25 @@ class ListController(Controller):
             unit.lists.get(list_id)
             found = unit.subscribers.list(before=cursor, limit=limit, list_id=list_id)
         return page(request, [shown_person(each) for each in found], limit)
+
+    @get("/{list_id:int}/opt-ins", sync_to_thread=True, opt=needs("lists:read"))
+    def opt_ins(
+        self,
+        request: Request[Any, Any, Any],
+        courier: TheCourier,
+        caller: TheCaller,
+        list_id: FromPath[int],
+        email: FromQuery[str | None] = None,
+        limit: Limit = 100,
+        cursor: Cursor = None,
+    ) -> Response[Sequence[OptIn]]:
+        """List who asked to be on it by its public page, newest first: when, from where, and what they were
+        shown when they said yes. This is the proof of their consent."""
+        with courier.store.begin(caller.owner(courier, "lists", list_id), write=False) as unit:
+            unit.lists.get(list_id)
+            address = None if email is None else email.strip().lower()
+            found = unit.opt_ins.list(before=cursor, limit=limit, list_id=list_id, email=address)
+        return page(request, found, limit)
 
     @post(
         "/{list_id:int}/subscribers",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from litestar import Request, Response, Router
@@ -14,16 +15,20 @@ from courierx_app.public.preferences import (
     save_preferences,
     unsubscribe_now,
 )
+from courierx_app.public.subscribe import confirm, confirm_form, subscribe, subscribe_form
 from courierx_app.public.view import view_mail
 from courierx_app.public.words import words
-from courierx_core.errors import NotFound, StoreError
+from courierx_core.errors import ConfigError, NotFound, StoreError
+
+log = logging.getLogger("courierx_app.public")
 
 
 def gone(request: Request[Any, Any, Any], error: NotFound) -> Response[str]:
     return page("note", _words(request), status=404, what="gone")
 
 
-def later(request: Request[Any, Any, Any], error: StoreError) -> Response[str]:
+def later(request: Request[Any, Any, Any], error: StoreError | ConfigError) -> Response[str]:
+    log.error("a page cannot be shown: %s", error)
     answer = page("note", _words(request), status=503, what="later")
     answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
@@ -35,6 +40,16 @@ def _words(request: Request[Any, Any, Any]) -> Any:
 
 public_pages = Router(
     "/",
-    route_handlers=[view_mail, ask_to_unsubscribe, unsubscribe_now, preferences, save_preferences],
-    exception_handlers={NotFound: gone, StoreError: later},
+    route_handlers=[
+        view_mail,
+        ask_to_unsubscribe,
+        unsubscribe_now,
+        preferences,
+        save_preferences,
+        subscribe_form,
+        subscribe,
+        confirm_form,
+        confirm,
+    ],
+    exception_handlers={NotFound: gone, StoreError: later, ConfigError: later},
 )

@@ -27,6 +27,7 @@ FINDABLE = frozenset(
         "suppressions",
         "templates",
         "lists",
+        "opt_ins",
         "segments",
         "imports",
         "domains",
