@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from courierx_core.audience.model import Subscriber
 from courierx_core.checking import Checks
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict, RenderError
@@ -43,9 +44,14 @@ def examine(courier: Courier, template: Template) -> None:
     _tried(courier, template, None)
 
 
-def preview(courier: Courier, template: Template, variables: Mapping[str, object]) -> TemplatePreview:
-    """Render a template for an example person, whom `variables` may change. Raises RenderError."""
-    verdict = _tried(courier, complete_parts(courier, template), variables)
+def preview(
+    courier: Courier, template: Template, variables: Mapping[str, object], person: Subscriber | None = None
+) -> TemplatePreview:
+    """Render a template for a person, else for an example, whom `variables` may change. Raises
+    RenderError."""
+    own = ("email", "first_name", "last_name", "attributes")
+    about = {name: getattr(person, name) for name in own} if person is not None else {}
+    verdict = _tried(courier, complete_parts(courier, template), {**about, **variables})
     html, text = verdict.output.get("html", ""), verdict.output.get("text", "")
     return TemplatePreview(
         subject=verdict.output["subject"], body=html or text, html=html, text=text, warnings=verdict.warnings

@@ -115,6 +115,25 @@ def test_a_template_stays_while_a_campaign_needs_it(client: Client, template: di
     assert client.get(f"/messages/{message}").json()["subject"] == "Changed", "what started is frozen"
 
 
+def test_it_is_shown_as_a_subscriber_would_see_it(client: Client, tenant_id: int) -> None:
+    text = "{{ first_name }} of {{ city }} at {{ email }}, {{ plan }}"
+    new = {"tenant_id": tenant_id, "name": "n", "subject": "s", "text": text}
+    path = f"/templates/{client.post('/templates', json=new).json()['id']}/preview"
+    person = {
+        "tenant_id": tenant_id,
+        "email": "bo@x.example",
+        "first_name": "Bo",
+        "attributes": {"city": "Graz"},
+    }
+    number = client.post("/subscribers", json=person).json()["id"]
+    shown = client.post(path, json={"subscriber_id": number}).json()
+    assert shown["text"] == "Bo of Graz at bo@x.example, "
+    assert [warning.split()[0] for warning in shown["warnings"]] == ["`plan`"]
+    given = {"subscriber_id": number, "variables": {"plan": "pro", "first_name": "Bob"}}
+    assert client.post(path, json=given).json()["text"] == "Bob of Graz at bo@x.example, pro"
+    assert client.post(path, json={"subscriber_id": 999}).status_code == 404
+
+
 def test_a_campaign_lets_go_of_its_template(client: Client, template: dict[str, Any]) -> None:
     new = {"tenant_id": template["tenant_id"], "name": "n", "subject": "", "template_id": template["id"]}
     path = f"/campaigns/{client.post('/campaigns', json=new).json()['id']}"

@@ -16,6 +16,7 @@ from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
+from courierx_core.audience.model import Subscriber
 from courierx_core.templates import keeping
 from courierx_core.templates.keeping import TemplatePreview
 from courierx_core.templates.model import Template
@@ -54,8 +55,10 @@ class TemplateAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Given(msgspec.Struct, frozen=True, kw_only=True):
-    """Variables of the example person: names, attributes, what the message would bring."""
+    """Whom to render it for, else an example person; `variables` stand before what they have: names,
+    attributes, what the message would bring."""
 
+    subscriber_id: int | None = None
     variables: dict[str, Any] = {}
 
 
@@ -154,8 +157,14 @@ class TemplateController(Controller):
     def preview(
         self, courier: TheCourier, caller: TheCaller, template_id: FromPath[int], data: JSONBody[Given]
     ) -> TemplatePreview:
-        """Render it for an example person with these variables; `warnings` name what is empty then."""
-        return keeping.preview(courier, _found(courier, caller, template_id), data.variables)
+        """Render it for a subscriber, or for an example person, with these variables; `warnings` name what
+        is empty then."""
+        template = _found(courier, caller, template_id)
+        person: Subscriber | None = None
+        if data.subscriber_id is not None:
+            with courier.store.begin(template.tenant_id, write=False) as unit:
+                person = unit.subscribers.get(data.subscriber_id)
+        return keeping.preview(courier, template, data.variables, person)
 
 
 def _found(courier: TheCourier, caller: TheCaller, template_id: int) -> Template:
