@@ -118,19 +118,22 @@ class PostgresLedger(Ledger):
             *_columns(outcomes),
             int8s(intents),
             stream,
+            *(_retries(retries) if retries else ()),
         )
-        # An answer whose item is not moved here is counted by itself, which USUAL_WINDOW does not do.
-        if not retries and {each.item_id for each in outcomes} <= {move.id for move in moves}:
-            noted = any(each.tries and each.state != "accepted" for each in outcomes)
-            usual = sql.USUAL_WINDOW_WITH_ATTEMPTS if noted else sql.USUAL_WINDOW
+        # An answer whose item is not moved here is counted by itself, and a retry without its answer is not
+        # born, neither of which a usual window sees to.
+        answered = {each.id for each in outcomes}
+        if {each.item_id for each in outcomes} <= {move.id for move in moves} and all(
+            answered.issuperset(retry.ids) for retry in retries
+        ):
             try:
-                barred = self._inside(tenant_id, usual, values)
+                barred = self._inside(tenant_id, _usual(outcomes, retries), values)
             except _Unusual:
                 pass
             else:
                 return WindowAnswer(frozenset(move.id for move in moves), dict(barred))
         statement = sql.WINDOW_WITH_RETRIES if retries else sql.WINDOW
-        rows = self._inside(tenant_id, statement, (*values, *_retries(retries)) if retries else values)
+        rows = self._inside(tenant_id, statement, values)
         return WindowAnswer(
             frozenset(id_ for id_, cause in rows if cause is None),
             {id_: cause for id_, cause in rows if cause is not None},
@@ -194,6 +197,14 @@ def _item(row: tuple[Any, ...]) -> WorkItem:
     if values["ids"] is not None:
         values["ids"] = tuple(values["ids"])
     return WorkItem(**values)
+
+
+def _usual(outcomes: Sequence[Outcome], retries: Sequence[Retry]) -> str:
+    """Choose the least that does it: what is not in a statement needs no setting up."""
+    if retries:
+        return sql.USUAL_WINDOW_WITH_RETRIES
+    noted = any(each.tries and each.state != "accepted" for each in outcomes)
+    return sql.USUAL_WINDOW_WITH_ATTEMPTS if noted else sql.USUAL_WINDOW
 
 
 def _columns(outcomes: Sequence[Outcome]) -> list[Packed]:

@@ -289,7 +289,7 @@ WINDOW = WINDOW.format(retries="")
 SURPRISED = "not a usual window"
 _MOVED = f"moved AS ({_MOVE} AND w.state = 'leased' AND w.ctid = m.at RETURNING w.id)"
 _USUAL = f"""
-WITH {_MOVES}, {_MOVED}, {_OUTCOMES}, {_APPLIED}, {{noted}}{_BARRED}
+WITH {_MOVES}, {_MOVED}, {_OUTCOMES}, {_APPLIED}, {{more}}{_BARRED}
 SELECT id, cause FROM barred WHERE cause <> ''
 UNION ALL
 SELECT (found.moved || ' moved, ' || found.applied || ' applied: {SURPRISED}')::int8, ''
@@ -297,8 +297,20 @@ SELECT (found.moved || ' moved, ' || found.applied || ' applied: {SURPRISED}')::
  WHERE found.moved <> cardinality($2::int8[]) OR found.applied <> cardinality($8::int8[])
 """
 
-USUAL_WINDOW = _USUAL.format(noted="")
-USUAL_WINDOW_WITH_ATTEMPTS = _USUAL.format(noted=f"{_NOTED}, ")
+# Every answer was taken here, and no item is held: so each retry is born, and ready.
+_BORN = """born AS (
+    INSERT INTO work (tenant_id, id, stream, topic, subject_id, lo, hi, ids, attempt, due_at, state, cursor,
+                      counts)
+    SELECT $1::int8, courierx_reserve('work', 1), stream, 'send', message, ids[1], ids[cardinality(ids)],
+           ids, attempt, now() + make_interval(secs => delay), 'ready', ids[1] - 1, '{}'
+      FROM (SELECT message, stream, ids::int8[] AS ids, attempt, delay
+              FROM unnest($23::int8[], $24::text[], $25::text[], $26::int8[], $27::float8[])
+                   AS r(message, stream, ids, attempt, delay)) r
+)"""
+
+USUAL_WINDOW = _USUAL.format(more="")
+USUAL_WINDOW_WITH_ATTEMPTS = _USUAL.format(more=f"{_NOTED}, ")
+USUAL_WINDOW_WITH_RETRIES = _USUAL.format(more=f"{_NOTED}, {_BORN}, ")
 
 EXPIRED = """
 SELECT tenant_id, id FROM work WHERE lease_until <= now() ORDER BY lease_until LIMIT $1::int8
