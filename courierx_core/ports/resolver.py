@@ -22,7 +22,8 @@ class TimedOut(CourierXError):
 
 
 class Resolver(Driver[C]):
-    """Entry-point group `courierx.resolvers`. Each method raises NoAnswer or TimedOut.
+    """Entry-point group `courierx.resolvers`. Each method raises NoAnswer or TimedOut, and is called
+    from several threads at once.
 
     Host names come in lower case without a final dot. See `courierx_core.testing.ResolverContract`.
     """

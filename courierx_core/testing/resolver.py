@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -89,6 +90,14 @@ class ResolverContract(ABC):
         for ask in (resolver.txt, resolver.mx, resolver.cname):
             with pytest.raises(TimedOut, match=r"example\.com"):
                 ask("example.com")
+
+    def test_threads_may_ask_at_once(self, server: DnsServer) -> None:
+        names = [f"n{number}.example.com" for number in range(16)]
+        for name in names:
+            server.txt(name, name)
+        resolver = self.resolver(server)
+        with ThreadPoolExecutor(len(names)) as pool:
+            assert list(pool.map(resolver.txt, names)) == [[name] for name in names]
 
     def test_a_server_that_never_answers(self, server: DnsServer) -> None:
         server.trouble("example.com", "silent")

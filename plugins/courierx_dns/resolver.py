@@ -101,15 +101,16 @@ class DnsResolver(Resolver[DnsConfig]):
             raise NoAnswer(f"{where} cannot be a name in the DNS.") from None
 
     def _resolver(self) -> resolver.Resolver:
-        """Make it when it is first used: reading the system's settings is I/O."""
+        """Make it when it is first used: reading the system's settings is I/O. Two threads may both."""
         if self._made is None:
             try:
-                self._made = resolver.Resolver(configure=not self.config.servers)
+                made = resolver.Resolver(configure=not self.config.servers)
             except resolver.NoResolverConfiguration:
-                self._made = resolver.Resolver(configure=False)
+                made = resolver.Resolver(configure=False)
             if self.config.servers:
-                self._made.nameservers = [_server(server) for server in self.config.servers]
-            self._made.timeout = min(2.0, self.config.seconds / 2)
+                made.nameservers = [_server(server) for server in self.config.servers]
+            made.timeout = min(2.0, self.config.seconds / 2)
+            self._made = made
         return self._made
 
 
