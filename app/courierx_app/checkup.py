@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from typing import Any
 
 from courierx_app import secret_key
 from courierx_app.container import (
@@ -19,6 +20,8 @@ from courierx_core.domains import checkup as domains
 from courierx_core.errors import CourierXError
 from courierx_core.plugins import STORES, TRANSPORTS
 from courierx_core.ports.driver import Problem
+from courierx_core.ports.store import Store
+from courierx_core.transports.service import way_on
 
 
 def checkup(configuration: Configuration) -> list[Problem]:
@@ -65,6 +68,16 @@ def _no_transport(configuration: Configuration) -> Problem:
     return Problem("error", "no_transport", "No transport is chosen: nothing can be sent.", remedy)
 
 
+def _paused(store: Store[Any]) -> list[Problem]:
+    with store.platform(write=False) as platform:
+        return [
+            Problem(
+                "warning", "transport_paused", f"{each.name} is paused: {each.reason}.", way_on(each.name)
+            )
+            for each in platform.transports.paused()
+        ]
+
+
 def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
     runtime = runtime_of(configuration)
     found: list[Problem] = []
@@ -81,6 +94,8 @@ def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
         elif each.slot is STORES and (why := adoption.needed(driver, runtime, policy_of(configuration))):
             text = f"Nothing is sent: {why}."
             found.append(Problem("error", "needs_adoption", text, adoption.WAY_ON))
+        if each.slot is STORES and driver.revision():
+            found += _paused(driver)
         elif each.slot is STORES and not any(problem.level == "error" for problem in found):
             found += domains.checkup(driver, can_look=bool(configuration.settings.resolver))
     except CourierXError as problem:

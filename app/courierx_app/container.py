@@ -111,6 +111,7 @@ def policy_of(configuration: Configuration) -> Policy:
     return Policy(
         default_transport=default_transport(configuration),
         default_sender=default_sender(settings),
+        operator_email=settings.operator_email,
         window=settings.window,
         lease_seconds=settings.lease_seconds,
         retry_schedule=settings.retry_schedule,

@@ -17,6 +17,8 @@ from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.senders import default_sender
+from courierx_core.transports.model import PausedTransport
+from courierx_core.transports.service import way_on
 from courierx_core.work import NEEDS_ADOPTION, Standing, WorkItem
 
 WaitingCode: TypeAlias = Literal[
@@ -79,6 +81,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
     """Tell how far a campaign is and what it waits for. Raises NotFound."""
     with courier.store.platform(write=False) as platform:
         workers, heartbeat = platform.workers(), platform.installation().heartbeat_at
+        paused = {each.name: each for each in platform.transports.paused()}
     with courier.store.begin(tenant_id, write=False) as unit:
         campaign = unit.campaigns.get(campaign_id)
         totals = unit.deliveries.totals(campaign.message_id) if campaign.message_id else {}
@@ -94,7 +97,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
         eta=_eta(courier.runtime.now(), found, left),
         waiting_for=[
             *_for_somebody(campaign, workers, heartbeat),
-            *(_for_something(courier, campaign, audience, found) if found else ()),
+            *(_for_something(courier, campaign, audience, found, paused) if found else ()),
             *sender,
         ],
     )
@@ -162,7 +165,13 @@ def _for_the_sender(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> I
         )
 
 
-def _for_something(courier: Courier, campaign: Campaign, audience: int, found: _Found) -> Iterator[Waiting]:
+def _for_something(
+    courier: Courier,
+    campaign: Campaign,
+    audience: int,
+    found: _Found,
+    paused: Mapping[str, PausedTransport],
+) -> Iterator[Waiting]:
     """What this campaign waits for; a paused one for a person, as its reason says."""
     if campaign.status == "paused":
         return
@@ -173,6 +182,14 @@ def _for_something(courier: Courier, campaign: Campaign, audience: int, found: _
             since=campaign.started_at,
             remedy="None needed: sending has begun with those.",
         )
+    stopped = paused.get(found.message.transport)
+    if stopped is not None:
+        yield Waiting(
+            code="transport_paused",
+            detail=f"transport {stopped.name} is paused: {stopped.reason}",
+            since=stopped.since,
+            remedy=way_on(stopped.name),
+        )
     standing = found.standing
     if standing.stale and standing.stale_until:
         yield Waiting(
@@ -182,13 +199,13 @@ def _for_something(courier: Courier, campaign: Campaign, audience: int, found: _
             since=standing.stale_until - timedelta(seconds=courier.policy.lease_seconds),
             remedy="Wait: another worker takes them over then.",
         )
-    yield from _for_a_time(found)
+    told: set[WaitingCode] = {"transport_paused"} if stopped is not None else set()
+    yield from _for_a_time(found, told)
     yield from _for_the_rate(courier, found)
 
 
-def _for_a_time(found: _Found) -> Iterator[Waiting]:
-    """Say once for each reason why items are due later, with the earliest of them."""
-    told = set[str]()
+def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
+    """Say once for each reason not `told` yet why items are due later, with the earliest of them."""
     name = found.message.transport
     for due, delivery in found.later:
         plugin = delivery.reason.removeprefix("plugin:") if delivery.reason.startswith("plugin:") else ""

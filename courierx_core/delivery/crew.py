@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from courierx_core.courier import Courier
 from courierx_core.delivery.breaker import Breaker
@@ -17,10 +18,13 @@ from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Message
 from courierx_core.messages.service import complete_message, pause_message, settle_message
 from courierx_core.ports.ledger import Outcome
+from courierx_core.transports import service as transports
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.delivery")
 
+LOOK_SECONDS = 5.0
+"""How old the list of paused transports may be."""
 CACHE_MESSAGES = 64
 """Compiled messages kept at most."""
 CACHE_SECONDS = 3600.0
@@ -33,11 +37,14 @@ class SendCrew:
     def __init__(self, courier: Courier) -> None:
         self.courier = courier
         self._senders: dict[str, Sender] = {}
+        self._paused: Collection[str] = ()
+        self._looked_at = -math.inf
         self._breakers: dict[int, Breaker] = {}
         self._compiled: OrderedDict[int, tuple[float, Message, Compiled]] = OrderedDict()
 
     def open_item(self, item: WorkItem) -> OpenItem | None:
-        """Compile the item's message, or pause it with the reason why that is not possible."""
+        """Compile the item's message, or pause it with the reason why that is not possible. None also
+        while its transport is paused."""
         found = self._compiled.get(item.subject_id)
         if found is None or found[0] < self.courier.runtime.monotonic():
             with self.courier.store.begin(item.tenant_id, write=False) as unit:
@@ -56,12 +63,19 @@ class SendCrew:
             self._compiled[item.subject_id] = found
             if len(self._compiled) > CACHE_MESSAGES:
                 self._compiled.popitem(last=False)
-        return OpenItem(item, *found[1:])
+        return None if found[1].transport in self._stopped() else OpenItem(item, *found[1:])
 
     def _compile(self, message: Message, domain: SenderDomain | None) -> Compiled:
         filters = self.courier.hooks.template_filters()
         signer = signer_of(self.courier, message, domain)
         return Compiled(message, self.courier.tokens, filters, signer=signer)
+
+    def _stopped(self) -> Collection[str]:
+        """Return the transports that are paused, as of a moment ago."""
+        now = self.courier.runtime.monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            self._paused, self._looked_at = transports.paused(self.courier), now
+        return self._paused
 
     def _require_transport(self, message: Message) -> None:
         if message.transport not in self.courier.transports:
@@ -104,6 +118,13 @@ class SendCrew:
             pause_message(self.courier, message, reason)
         except StoreError as error:  # the next refusal asks again
             log.warning("message %s is not paused yet: %s", message.id, error)
+
+    def stop(self, transport: str, reason: str) -> None:
+        self._looked_at = -math.inf
+        try:
+            transports.pause(self.courier, transport, reason)
+        except StoreError as error:  # the next refusal asks again
+            log.warning("transport %s is not paused yet: %s", transport, error)
 
     def close(self) -> None:
         """Say goodbye to every far side."""

@@ -51,11 +51,13 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verdict(NamedTuple):
-    """An outcome, the seconds until its next attempt (None: none), and why the transport must pause."""
+    """An outcome, the seconds until its next attempt (None: none), why the message must pause, and why
+    the transport must, for everybody."""
 
     outcome: Outcome
     retry_in: float | None = None
     pause: str = ""
+    stop: str = ""
 
 
 def retry_delay(policy: Policy, tries: int) -> float | None:
@@ -96,6 +98,8 @@ def _refused(receipt: Refused, attempt: Attempt, rest: float) -> Verdict:
         return Verdict(attempt.ends("bounced", status=status, reply=reply))
     if receipt.scope == "message":
         return Verdict(attempt.ends("rejected", status=status, reply=reply))
+    if receipt.scope == "transport":
+        return Verdict(attempt.put_back(status=status, reply=reply), rest, stop=reply[:REPLY_MAX])
     why = f"{attempt.transport} refused the {receipt.scope}: {reply[:200]}"
     return Verdict(attempt.put_back(status=status, reply=reply), rest, why)
 
@@ -119,7 +123,7 @@ def _deferred(receipt: Deferred, attempt: Attempt, policy: Policy, now: datetime
 def group_retries(verdicts: Iterable[Verdict], messages: dict[int, Message]) -> Sequence[Retry]:
     """Gather retries into list items: one per message, attempt and delay, ids in order."""
     groups: dict[tuple[int, int, float], list[int]] = {}
-    for outcome, retry_in, _ in verdicts:
+    for outcome, retry_in, *_ in verdicts:
         if retry_in is not None:
             key = (outcome.message_id, outcome.attempt + 1, retry_in)
             groups.setdefault(key, []).append(outcome.id)

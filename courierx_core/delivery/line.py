@@ -6,14 +6,14 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 from courierx_core.delivery.feed import Feed, Renderer
 from courierx_core.delivery.judge import Verdict
 from courierx_core.delivery.sender import Sender
 from courierx_core.messages.model import Message, Recipient
-from courierx_core.ports.ledger import ItemMove
+from courierx_core.ports.ledger import ItemMove, Outcome
 from courierx_core.ports.transport import Traits, Transport
 from courierx_core.work import WorkItem
 
@@ -141,3 +141,28 @@ class Line:
     def resting(self) -> bool:
         """It is down still."""
         return self._down and time.monotonic() < self.not_before
+
+
+class Crew(Protocol):
+    """What a run asks of its worker."""
+
+    def open_item(self, item: WorkItem) -> OpenItem | None:
+        """Load and compile the item's message; None when it cannot be sent now, and was seen to."""
+
+    def line(self, transport: str) -> Line:
+        """Return the line of a transport that this process has."""
+
+    def item_done(self, message: Message) -> None:
+        """Complete the message, if that was its last item."""
+
+    def item_lost(self, message: Message) -> None:
+        """See to a message whose item was taken over, paused or cancelled, now that nothing is under way."""
+
+    def judge(self, message: Message, outcomes: Sequence[Outcome]) -> str:
+        """Count what became of the message's deliveries; return why it must pause, or ''."""
+
+    def pause(self, message: Message, reason: str) -> None:
+        """Hold the message: its sender was refused, or it mostly fails."""
+
+    def stop(self, transport: str, reason: str) -> None:
+        """Pause the transport for everybody: it refused our side."""

@@ -11,8 +11,7 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Iterable
 
 from courierx_core import failpoints
 from courierx_core.courier import Courier
@@ -21,10 +20,10 @@ from courierx_core.delivery.choose import STORE_RETRY_SECONDS, choose, has_read
 from courierx_core.delivery.claim import ITEMS_AHEAD, claim_send
 from courierx_core.delivery.feed import Intended, boottime
 from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
-from courierx_core.delivery.line import Line, OpenItem
+from courierx_core.delivery.line import Crew, Line, OpenItem
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Message
-from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, WindowAnswer
+from courierx_core.ports.ledger import ItemMove, Ledger, WindowAnswer
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Accepted, Deferred, Stream, TransportDown
 from courierx_core.work import WorkItem
@@ -43,28 +42,6 @@ POLL_SECONDS = 1.0
 """How long after an empty claim the next is tried while others are being sent, unless notified."""
 LEASE_SHARE = 0.75
 """The part of a lease that is used; the rest is a margin for clocks and slow commits."""
-
-
-class Crew(Protocol):
-    """What a run asks of its worker."""
-
-    def open_item(self, item: WorkItem) -> OpenItem | None:
-        """Load and compile the item's message; None when it cannot be sent now, and was seen to."""
-
-    def line(self, transport: str) -> Line:
-        """Return the line of a transport that this process has."""
-
-    def item_done(self, message: Message) -> None:
-        """Complete the message, if that was its last item."""
-
-    def item_lost(self, message: Message) -> None:
-        """See to a message whose item was taken over, paused or cancelled, now that nothing is under way."""
-
-    def judge(self, message: Message, outcomes: Sequence[Outcome]) -> str:
-        """Count what became of the message's deliveries; return why it must pause, or ''."""
-
-    def pause(self, message: Message, reason: str) -> None:
-        """Hold the message: its transport refused our side, or it mostly fails."""
 
 
 class SendRun:
@@ -259,7 +236,10 @@ class SendRun:
             self._moved(move, batch.items[move.id], answer)
 
     def _pause(self, batch: Batch) -> None:
-        """Pause the messages whose transport refused our side, or which mostly fail."""
+        """Pause transports that refused our side, messages whose sender was refused or which mostly fail."""
+        for name, why in {v.outcome.transport: v.stop for v in batch.verdicts if v.stop}.items():
+            self.crew.stop(name, why)
+            self._lines[name].rest(UNSENDABLE_SECONDS, why)
         reasons = {v.outcome.message_id: v.pause for v in batch.verdicts if v.pause}
         for message in {item.message.id: item.message for item in batch.items.values()}.values():
             reason = reasons.get(message.id) or self.crew.judge(

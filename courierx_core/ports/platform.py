@@ -11,6 +11,7 @@ import msgspec
 from courierx_core.access.model import ApiKey
 from courierx_core.ports.idempotency import Idempotency
 from courierx_core.tenants.model import Tenant
+from courierx_core.transports.model import PausedTransport
 from courierx_core.work import Topic
 
 
@@ -40,6 +41,17 @@ class Keys(Protocol):
         """Note that the key was used now."""
 
 
+class Transports(Protocol):
+    """What is paused for everybody, whatever process and tenant (`transports.service`)."""
+
+    def paused(self) -> Sequence[PausedTransport]: ...
+    def pause(self, name: str, reason: str) -> bool:
+        """Pause it, since now; False where it is paused already, and its first reason stays."""
+
+    def resume(self, name: str) -> bool:
+        """Let it go on; False where it was not paused."""
+
+
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """Who this database belongs to (LEDGER: adoption); all blank where nobody has claimed it yet."""
 
@@ -60,6 +72,8 @@ class PlatformUnit(Protocol):
     """Platform keys to add; any tenant's key to authenticate."""
     idempotency: Idempotency
     """Of requests that are no tenant's."""
+
+    transports: Transports
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,

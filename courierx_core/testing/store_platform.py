@@ -61,6 +61,21 @@ class PlatformContract:
             with pytest.raises(NotFound):
                 unit.tenants.get(1 << 80)
 
+    def test_a_transport_is_paused_once_and_resumed(self, store: Store[Any]) -> None:
+        with store.platform() as unit:
+            assert unit.transports.pause("ses", "suspended")
+            assert unit.transports.pause("eu", "530 5.7.0")
+            assert not unit.transports.pause("ses", "another reason")
+        with store.platform(write=False) as unit:
+            found = {each.name: each.reason for each in unit.transports.paused()}
+            assert found == {"eu": "530 5.7.0", "ses": "suspended"}
+        with store.platform() as unit:
+            assert unit.transports.resume("ses")
+            assert not unit.transports.resume("ses")
+            assert not unit.transports.resume("nothing")
+            assert [each.name for each in unit.transports.paused()] == ["eu"]
+            assert unit.transports.pause("ses", "again")
+
     def test_a_unit_reads_its_tenant(self, store: Store[Any]) -> None:
         tenant = add_tenant(store, "Acme")
         with store.begin(tenant) as unit:

@@ -28,6 +28,7 @@ from courierx_sql.rows.slice import is_id
 from courierx_sql.rows.subscribers import SubscriberRows
 from courierx_sql.rows.suppressions import SuppressionRows
 from courierx_sql.rows.templates import TemplateRows
+from courierx_sql.rows.transports import TransportRows
 from courierx_sql.rows.work import WorkRows
 from courierx_sql.sets import Sets
 
@@ -75,6 +76,7 @@ class SqlPlatformUnit:
         self.tenants: platform.Tenants = tenants.TenantRows(connection, sets)
         self.keys: platform.Keys = PlatformKeyRows(connection, sets)
         self.idempotency: idempotency.Idempotency = IdempotencyRows(Accessor(connection, 0, sets))
+        self.transports: platform.Transports = TransportRows(Accessor(connection, 0, sets))
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         return tenants.owner_of(self._connection, self._sets, table, object_id)

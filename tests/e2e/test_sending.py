@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from courierx_core.campaigns import service as campaigns
+from courierx_core.campaigns.progress import progress
 from courierx_core.delivery.service import resend
 from courierx_core.errors import Conflict, InvalidInput
 from courierx_core.hooks import hookimpl
@@ -18,6 +19,7 @@ from courierx_core.ports.transport import Accepted, Envelope, Receipt, Refused, 
 from courierx_core.suppression.model import Suppression
 from courierx_core.testing.script import Rule
 from courierx_core.testing.smtp import SmtpServer
+from courierx_core.transports import service as transports
 from courierx_mock.transport import MockTransport
 from tests.e2e.conftest import Platform
 
@@ -304,21 +306,45 @@ def test_a_failing_guard_defers_and_nobody_is_mailed_unchecked(assemble: Assembl
     assert report.status == "sending"
 
 
-def test_a_relay_that_refuses_our_side_pauses_the_campaign_and_spends_nothing(assemble: Assemble) -> None:
+def test_a_relay_that_refuses_our_side_is_paused_for_everybody_and_spends_nothing(
+    assemble: Assemble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("courierx_core.delivery.run.UNSENDABLE_SECONDS", 0.2)
+    monkeypatch.setattr("courierx_core.delivery.crew.LOOK_SECONDS", 0.0)
     refusing = True
+    told: list[bytes] = []
+
+    def tell(envelope: Envelope) -> Receipt | None:
+        told.append(envelope.mime())
+        return None
+
+    other = MockTransport("other", MockTransport.Config(), Runtime(), script=tell)
 
     def script(envelope: Envelope) -> Receipt | None:
         return Refused(envelope.id, "530 5.7.0 authenticate first", "transport") if refusing else None
 
-    platform = assemble(mock(script), window=5)
+    platform = assemble(
+        mock(script), other, window=5, operator_email="ops@acme.example", default_sender="cx@acme.example"
+    )
     platform.people(*addresses(40))
     campaign_id = platform.start()
     with platform.worker():
-        paused = platform.wait(campaign_id, lambda r: r.status == "paused")
-    assert "530 5.7.0" in paused.pause_reason
+        platform.wait(campaign_id, lambda _: bool(transports.paused(platform.courier)) and bool(told))
+    assert platform.report(campaign_id).status == "sending"
     assert platform.report(campaign_id).states == platform.recount(campaign_id) == {"queued": 40}
+    (waiting,) = [
+        each
+        for each in progress(platform.courier, platform.tenant_id, campaign_id).waiting_for
+        if each.code == "transport_paused"
+    ]
+    assert waiting.detail == "transport smtp is paused: 530 5.7.0 authenticate first"
+    assert "courierx transports resume smtp" in waiting.remedy
+    assert len(told) == 1
+    assert b"To: ops@acme.example" in told[0]
+    assert b"530 5.7.0 authenticate first" in told[0]
     refusing = False
-    campaigns.resume(platform.courier, platform.tenant_id, campaign_id)
+    assert transports.resume(platform.courier, "smtp")
+    assert not transports.resume(platform.courier, "smtp")
     with platform.worker():
         assert platform.finish(campaign_id).states == {"accepted": 40}
 

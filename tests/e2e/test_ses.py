@@ -16,6 +16,7 @@ from courierx_core.feedback.service import match_kept, receive
 from courierx_core.ports.driver import Runtime, Secret
 from courierx_core.ports.feedback import HttpRequest
 from courierx_core.testing.http import HttpAnswer
+from courierx_core.transports import service as transports
 from courierx_ses.config import SesConfig
 from courierx_ses.feedback import SnsConfig, SnsFeedback
 from courierx_ses.transport import SesTransport
@@ -176,6 +177,36 @@ def test_r17_a_quota_that_is_used_up_holds_mail_until_there_is_room(
         progress_says = platform.wait(campaign_id, lambda report: report.status == "sending")
         assert progress_says.states["queued"] == 8
     assert fake.attempts() == 12
+
+
+def test_r17_a_suspension_stops_the_transport_with_sess_words_until_a_person_resumes_it(
+    assemble: Assemble, fake: SesFake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("courierx_core.delivery.run.UNSENDABLE_SECONDS", 0.2)
+    monkeypatch.setattr("courierx_core.delivery.crew.LOOK_SECONDS", 0.0)
+    fake.fault = lambda body: error(400, "AccountSuspendedException", "Your account is suspended.")
+    fake.account["EnforcementStatus"] = "SHUTDOWN"
+    made = transport(fake)
+    platform = assemble(made)
+    platform.people(*(f"p{n}@x.example" for n in range(30)))
+    campaign_id = platform.start()
+    with platform.worker():
+        platform.wait(campaign_id, lambda _: bool(transports.paused(platform.courier)))
+    report = platform.report(campaign_id)
+    assert (report.status, report.states) == ("sending", {"queued": 30})
+    words = "400 AccountSuspendedException: Your account is suspended."
+    assert transports.paused(platform.courier)["smtp"].reason == words
+    asked = fake.attempts()
+    assert asked <= 30, "one request each at most, and none after the pause"
+    assert not transports.recovered(platform.courier, "smtp")
+    fake.fault = None
+    fake.account["EnforcementStatus"] = "HEALTHY"
+    made._checked = None
+    assert transports.recovered(platform.courier, "smtp")
+    transports.resume(platform.courier, "smtp")
+    with platform.worker():
+        assert platform.finish(campaign_id).states == {"accepted": 30}
+    assert fake.attempts() == asked + 30
 
 
 def test_r19_events_settle_what_was_uncertain_and_the_rest_is_sent_again(

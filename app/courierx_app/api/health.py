@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 from litestar import Controller, HttpMethod, Response, route
@@ -12,6 +13,7 @@ from courierx_app.api.scopes import PUBLIC
 from courierx_core import adoption
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError
+from courierx_core.transports.service import paused
 
 log = logging.getLogger("courierx_app.api")
 _LOOK = [HttpMethod.GET, HttpMethod.HEAD]
@@ -30,9 +32,14 @@ class HealthController(Controller):
     @route("/ready", http_method=_LOOK, sync_to_thread=True)
     def ready(self, courier: TheCourier) -> Response[dict[str, Any]]:
         """Say whether the store, the queue and the transports are there: 200 `degraded` without the
-        queue or a transport, or while the database waits for `courierx adopt`; 503 without the store."""
+        queue or a transport, while one is paused, or while the database waits for `courierx adopt`; 503
+        without the store."""
         store, queue = _store(courier), _works(courier.queue)
-        transports = {name: _works(each) for name, each in sorted(courier.transports.items())}
+        stopped = _paused(courier) if store == "ok" else ()
+        transports = {
+            name: "paused" if name in stopped else _works(each)
+            for name, each in sorted(courier.transports.items())
+        }
         adopted = _adoption(courier) if store == "ok" else "unknown"
         well = queue == adopted == "ok" and all(each == "ok" for each in transports.values())
         word = "unavailable" if store != "ok" else "ok" if well else "degraded"
@@ -46,6 +53,14 @@ def _store(courier: Courier) -> str:
     except CourierXError as problem:
         log.warning("not ready: %s", problem)
         return "away"
+
+
+def _paused(courier: Courier) -> Collection[str]:
+    try:
+        return paused(courier)
+    except CourierXError as problem:
+        log.warning("not ready: %s", problem)
+        return ()
 
 
 def _adoption(courier: Courier) -> str:

@@ -1,0 +1,92 @@
+"""Pause a transport for everybody, tell the operator, and let it go on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from courierx_core.courier import Courier
+from courierx_core.errors import CourierXError, NotFound
+from courierx_core.mail.address import split_address
+from courierx_core.messages import transactional
+from courierx_core.messages.new import NewMessage
+from courierx_core.tenants import service as tenants
+from courierx_core.transports.model import PausedTransport
+
+log = logging.getLogger("courierx.transports")
+
+OPERATOR = "operator"
+"""The tenant that what we tell the operator belongs to."""
+
+
+def paused(courier: Courier) -> Mapping[str, PausedTransport]:
+    """Return what is paused, by name."""
+    with courier.store.platform(write=False) as platform:
+        return {each.name: each for each in platform.transports.paused()}
+
+
+def pause(courier: Courier, name: str, reason: str) -> bool:
+    """Let nothing go over a transport until a person resumes it; False where that was so already.
+
+    The operator gets a mail, over another transport if there is one. Raises StoreError.
+    """
+    with courier.store.platform() as platform:
+        if not platform.transports.pause(name, reason):
+            return False
+    log.error("transport %s is paused: %s", name, reason)
+    try:
+        _tell(courier, name, reason)
+    except CourierXError as problem:
+        log.error("the operator is not told that %s is paused: %s", name, problem)
+    return True
+
+
+def resume(courier: Courier, name: str) -> bool:
+    """Let mail go over a transport again, within a minute; False where it was not paused. Raises NotFound."""
+    with courier.store.platform() as platform:
+        if platform.transports.resume(name):
+            return True
+    required(courier, name)
+    return False
+
+
+def required(courier: Courier, name: str) -> None:
+    """Raise NotFound unless this process has the transport."""
+    if name not in courier.transports:
+        have = ", ".join(courier.transports) or "none"
+        raise NotFound(f"There is no transport called {name!r}; there is: {have}.")
+
+
+def way_on(name: str) -> str:
+    """Say what a person does about a paused transport."""
+    return f"Mend it with the provider; then: courierx transports resume {name}"
+
+
+def recovered(courier: Courier, name: str) -> bool:
+    """Tell whether the far side is well again, as far as it says; asks it."""
+    driver = courier.transports.get(name)
+    return driver is not None and all(problem.level != "error" for problem in driver.check())
+
+
+def _tell(courier: Courier, name: str, reason: str) -> None:
+    to, sender = courier.policy.operator_email, courier.policy.default_sender
+    stopped = paused(courier)
+    others = [each for each in courier.transports if each not in stopped]
+    if not (to and sender):
+        return
+    if not others:
+        log.error("the operator is not told that %s is paused: nothing else carries mail", name)
+        return
+    text = (
+        f"The transport {name} is paused, and no mail goes over it:\n\n    {reason}\n\n"
+        f"What waits for it is kept. {way_on(name)}\n"
+    )
+    new = NewMessage(
+        to=(split_address(to),),
+        sender=split_address(sender),
+        subject=f"CourierX: the transport {name} is paused",
+        text="{{ told }}",
+        variables={"told": text},
+        transport=others[0],
+    )
+    transactional.send(courier, tenants.ensure(courier.store, OPERATOR).id, new)
