@@ -193,6 +193,6 @@ def _reader_of(kind: object) -> Callable[[Any, str], object] | None:
 
 def _without_none(kind: object) -> object:
     if get_origin(kind) in (Union, types.UnionType):
-        real = [part for part in get_args(kind) if part is not type(None)]
+        real = [part for part in get_args(kind) if part not in (type(None), msgspec.UnsetType)]
         return real[0] if len(real) == 1 else kind
     return kind
