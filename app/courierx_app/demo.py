@@ -1,7 +1,8 @@
 """The demonstration: the whole platform once, for real, with every recipient accounted for.
 
 A tenant, a CSV with bad lines, suppressed people, a personalised campaign, SMTP to a server in a
-process of its own that refuses some for good and some at first, and a report held against that server.
+process of its own that refuses some for good and some at first, readers who open, click and unsubscribe by
+the links in the mail they got, and a report held against that server and those readers.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from pathlib import Path
 import msgspec
 
 from courierx_app.container import opened
+from courierx_app.demo_readers import Readings, Website, read_mail
+from courierx_app.listening import bind
 from courierx_app.people import people
 from courierx_app.sending import send_until_done
 from courierx_app.settings import read
@@ -24,9 +27,10 @@ from courierx_core.courier import Courier
 from courierx_core.imports.steps import ImportReport, import_csv
 from courierx_core.suppression.model import Suppression
 from courierx_core.tenants.model import Tenant
+from courierx_core.testing.dialogue import ServerOptions
 from courierx_core.testing.script import Rule
 from courierx_core.testing.smtp import SmtpServer
-from courierx_core.testing.spool import duplicates
+from courierx_core.testing.spool import Keep, ReceivedMessage, duplicates
 
 HTML = """\
 <!doctype html>
@@ -46,6 +50,8 @@ Unsubscribe: {{ unsubscribe_url }}
 """
 BAD_LINES = b"not an address,Nobody,,,\nno-domain@,Nobody,,,\ntwo@@example.com,Nobody,,,\n"
 REFUSED = "550 5.1.1 There is no such user here"
+READ_UP_TO = 20_000
+"""People whose mail is kept whole to be read; of a larger audience nobody reads."""
 BUSY = "450 4.2.1 This mailbox is busy, try again later"
 
 
@@ -63,6 +69,7 @@ class DemoResult(msgspec.Struct, frozen=True):
     audience: int
     states: Mapping[str, int]
     sink: Sink
+    readings: Readings
     seconds: float
     messages_per_second: float
     report: Report
@@ -74,19 +81,27 @@ class DemoResult(msgspec.Struct, frozen=True):
             "audience": self.audience,
             "states": self.states,
             "sink": self.sink,
+            "events": self.report.events,
             "seconds": round(self.seconds, 3),
             "messages_per_second": round(self.messages_per_second, 1),
         }
 
     @property
     def adds_up(self) -> bool:
-        """The states add up to the audience, and agree with what the server holds."""
-        accepted = self.states.get("accepted", 0)
+        """The states add up to the audience, and agree with what the server holds and the readers did."""
+        people = {kind: tally.people for kind, tally in self.report.events.items()}
+        did = msgspec.structs.asdict(self.readings)
         return (
             sum(self.states.values()) == self.audience
             and self.sink.lost == self.sink.duplicates == 0
-            and accepted == self.sink.messages
+            and arrived(self.states) == self.sink.messages
+            and people == {kind: n for kind, n in did.items() if n}
         )
+
+
+def arrived(states: Mapping[str, int]) -> int:
+    """Count those whose mail the server has."""
+    return states.get("accepted", 0) + states.get("delivered", 0)
 
 
 def address(n: int) -> str:
@@ -111,22 +126,34 @@ def run_demo(
         Rule(stage="rcpt", recipient="*@gone.example", action=REFUSED),
         Rule(stage="rcpt", recipient="*@busy.example", action=BUSY, each=1),
     ]
-    with SmtpServer(rules=rules, folder=folder / "smtp-server") as server:
+    keep: Keep = "whole" if recipients <= READ_UP_TO else "none"
+    listener = bind("127.0.0.1", 0)
+    url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    options = ServerOptions(keep=keep)
+    with SmtpServer(options, rules=rules, folder=folder / "smtp-server") as server, listener:
         settings = {
             "DATABASE_URL": f"sqlite:///{folder / 'courierx.db'}",
             "COURIERX_TRANSPORT": "smtp",
             "SMTP_URL": server.url,
-            "COURIERX_PUBLIC_URL": "https://mail.example.com",
+            "COURIERX_PUBLIC_URL": url,
             "COURIERX_SECRET_KEY": secrets.token_urlsafe(32),
             "COURIERX_RETRY_SCHEDULE": ",".join(["1"] * 12),
         }
-        with opened(read(folder, {**settings, **(environ or {})}), migrate=True) as courier:
+        configuration = read(folder, {**settings, **(environ or {})})
+        with opened(configuration, migrate=True) as courier:
             tenant_id = _tenant(courier)
             imported = _audience(courier, tenant_id, recipients)
             campaign = _campaign(courier, tenant_id)
             campaigns.start(courier, tenant_id, campaign.id)
             finished = send_until_done(courier, tenant_id, campaign.id, show)
-        return _result(finished.report, finished.seconds, server, imported)
+            received = server.received()
+            readings = Readings()
+            if keep == "whole":
+                with Website(configuration, listener):
+                    readings = read_mail(url, received)
+            with courier.store.begin(tenant_id, write=False) as unit:
+                report = campaigns.report(unit, campaign.id)
+        return _result(report, finished.seconds, received, readings, imported)
 
 
 def _tenant(courier: Courier) -> int:
@@ -159,10 +186,15 @@ def _campaign(courier: Courier, tenant_id: int) -> Campaign:
         return campaigns.create(courier, unit, draft)
 
 
-def _result(report: Report, seconds: float, server: SmtpServer, imported: ImportReport) -> DemoResult:
-    received = server.received()
+def _result(
+    report: Report,
+    seconds: float,
+    received: list[ReceivedMessage],
+    readings: Readings,
+    imported: ImportReport,
+) -> DemoResult:
     people_there = {message.recipient for message in received}
-    accepted = report.states.get("accepted", 0)
-    sink = Sink(len(received), len(duplicates(received)), max(0, accepted - len(people_there)))
+    lost = max(0, arrived(report.states) - len(people_there))
+    sink = Sink(len(received), len(duplicates(received)), lost)
     rate = sink.messages / seconds if seconds else 0.0
-    return DemoResult(report.audience, report.states, sink, seconds, rate, report, imported)
+    return DemoResult(report.audience, report.states, sink, readings, seconds, rate, report, imported)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 MEANING = {
     "accepted": "the mail server has it",
+    "delivered": "somebody opened it or clicked",
     "bounced": "the server refused the recipient for good",
     "suppressed": "on the suppression list, so nothing was sent",
     "uncertain": "handed over, the answer was lost",
@@ -28,8 +29,8 @@ MEANING = {
 @json_option
 def demo(recipients: int, keep: bool, as_json: bool) -> None:
     """Run the whole platform once, for real: a tenant, people from a CSV with bad lines, a suppression
-    list, a personalised campaign over SMTP to a server in a process of its own, and a report that must
-    agree with that server."""
+    list, a personalised campaign over SMTP to a server in a process of its own, readers who open, click and
+    unsubscribe, and a report that must agree with that server and those readers."""
     from courierx_app.cli.progress import Progress
     from courierx_app.demo import run_demo
 
@@ -48,7 +49,7 @@ def demo(recipients: int, keep: bool, as_json: bool) -> None:
         if not keep:
             _remove(folder)
     if not result.adds_up:
-        click.echo("courierx: the books and the mail server disagree", err=True)
+        click.echo("courierx: the books disagree with the mail server or its readers", err=True)
         sys.exit(1)
 
 
@@ -68,6 +69,12 @@ def _tell(result: DemoResult) -> None:
     click.echo(
         f"The mail server holds {sink.messages:,} messages: {sink.lost} lost, {sink.duplicates} duplicates."
     )
+    events = result.report.events
+    for kind in ("opened", "clicked", "unsubscribed"):
+        if kind in events:
+            machines = events[kind].all - events[kind].human
+            beside = f", and {machines:,} times by a scanner" if machines else ""
+            click.echo(f"{kind.capitalize()} by {events[kind].people:,} people{beside}.")
     click.echo(f"Sent in {result.seconds:.1f} s, {result.messages_per_second:,.0f} messages a second.")
 
 
