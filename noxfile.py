@@ -159,6 +159,13 @@ def readme(session: nox.Session) -> None:
 
 
 @nox.session
+def contract(session: nox.Session) -> None:
+    """Ask every operation everything its description allows and forbids: schemathesis, all checks."""
+    install_courierx(session, *group("contract"))
+    session.run("python", "-m", "tests.contract", *session.posargs)
+
+
+@nox.session
 def faults(session: nox.Session) -> None:
     """Kill, cut and fill things while mail goes out; `-- tests/faults --seeds 20 --setups all` tries more."""
     install_courierx(session, *group("test"), extras=["all"])

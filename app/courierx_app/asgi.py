@@ -30,7 +30,7 @@ from courierx_app.api.email_logs import EmailLogController
 from courierx_app.api.etag import provide_match
 from courierx_app.api.events import EVENT_ROUTES
 from courierx_app.api.exports import ExportController
-from courierx_app.api.headers import add_headers
+from courierx_app.api.headers import add_headers, methods_of
 from courierx_app.api.health import HealthController
 from courierx_app.api.idempotency import InWork, provide_once
 from courierx_app.api.imports import ImportController
@@ -141,6 +141,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
         type_encoders={},
     )
     check_scopes(app)
+    app.state.methods = methods_of(app)
     return app
 
 

@@ -270,7 +270,7 @@ def test_every_field_that_is_none_is_told() -> None:
 
 
 def test_null_is_left_out_where_a_field_has_a_default() -> None:
-    raw = b'{"name": "n", "inner": {"size": "4", "word": null}, "maybe": null}'
+    raw = b'{"name": "n", "inner": {"size": 4, "word": null}, "maybe": null}'
     assert read_body(Outer, raw) == Outer("n", Inner(4))
 
 

@@ -76,13 +76,14 @@ def read_any(raw: bytes) -> dict[str, Any]:
     return given
 
 
-def read_object(kind: type[T], given: Mapping[str, object], *, nul: bool = False) -> T:
-    """Make `kind` of a decoded object, which may hold NUL characters where `nul` says so.
+def read_object(kind: type[T], given: Mapping[str, object], *, nul: bool = False, texts: bool = False) -> T:
+    """Make `kind` of a decoded object, which may hold NUL characters where `nul` says so. With `texts`, as
+    in a form, numbers and truths may be written as text.
 
     Raises InvalidInput listing every bad, missing or unknown field.
     """
     problems: list[FieldProblem] = []
-    values = _fields(kind, given, "", problems)
+    values = _fields(kind, given, "", problems, not texts)
     if problems:
         # the use case, which would say what else is wrong, is not reached
         problems += _unreadable(kind, values)
@@ -120,7 +121,11 @@ def _texts(given: object, path: str) -> Iterator[tuple[str, str]]:
 
 
 def _fields(
-    kind: type[msgspec.Struct], given: Mapping[str, object], path: str, problems: list[FieldProblem]
+    kind: type[msgspec.Struct],
+    given: Mapping[str, object],
+    path: str,
+    problems: list[FieldProblem],
+    strict: bool,
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
     known = msgspec.structs.fields(kind)
@@ -134,25 +139,25 @@ def _fields(
             if field.required:
                 problems.append(FieldProblem(f"{path}{name}", "required", "is missing"))
             continue
-        values[field.name] = _value(field.type, given[name], f"{path}{name}", problems)
+        values[field.name] = _value(field.type, given[name], f"{path}{name}", problems, strict)
     return values
 
 
-def _value(kind: object, given: object, path: str, problems: list[FieldProblem]) -> object:
+def _value(kind: object, given: object, path: str, problems: list[FieldProblem], strict: bool) -> object:
     inner = _without_none(kind)
     if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and isinstance(given, dict):
         found = len(problems)
-        values = _fields(inner, given, f"{path}.", problems)
+        values = _fields(inner, given, f"{path}.", problems, strict)
         return inner(**values) if len(problems) == found else None
     if get_origin(inner) in (tuple, list) and isinstance(given, list):
         item = get_args(inner)[0]
-        items = [_value(item, each, f"{path}[{at}]", problems) for at, each in enumerate(given)]
+        items = [_value(item, each, f"{path}[{at}]", problems, strict) for at, each in enumerate(given)]
         return tuple(items) if get_origin(inner) is tuple else items
     if get_origin(inner) is dict and isinstance(given, dict):
         item = get_args(inner)[1]
-        return {name: _value(item, each, f"{path}.{name}", problems) for name, each in given.items()}
+        return {name: _value(item, each, f"{path}.{name}", problems, strict) for name, each in given.items()}
     try:
-        value = msgspec.convert(given, kind, strict=False)
+        value = msgspec.convert(given, kind, strict=strict)
         if inner is int and type(value) is int and not -_INT_MAX <= value <= _INT_MAX:
             problems.append(FieldProblem(path, "out_of_range", "is larger than any number CourierX keeps"))
         return value

@@ -44,6 +44,9 @@ def described(app: Litestar) -> dict[str, Any]:
         for method, operation in methods.items():
             if isinstance(operation, dict):
                 open_to_all = f"{method.upper()} {path}" in public
+                if open_to_all:
+                    operation["security"] = []
+                _close(operation.get("requestBody"), schemas)
                 answers = operation["responses"]
                 answers.pop("400", None)
                 _add_examples(operation, schemas)
@@ -51,6 +54,32 @@ def described(app: Litestar) -> dict[str, Any]:
                     answers[str(status)] = _refusal(found, status)
                 answers["4XX"] = _refusal(found, None)
     return document
+
+
+def _close(body: dict[str, Any] | None, schemas: Mapping[str, Any]) -> None:
+    """Say of a request's body what is true of every one: a field that is not there is refused, and null says
+    that nothing is given where a field may be left out. So may a body that may be null."""
+    for content in (body or {}).get("content", {}).values():
+        schema = content.get("schema", {})
+        if null := [each for each in schema.get("oneOf", ()) if each.get("type") == "null"]:
+            rest = [each for each in schema["oneOf"] if each not in null]
+            content["schema"] = schema = rest[0]
+            if body is not None:
+                body["required"] = False
+        _close_schema(schema, schemas)
+
+
+def _close_schema(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> None:
+    for inner in (*schema.get("oneOf", ()), *filter(None, [schema.get("items")])):
+        _close_schema(inner, schemas)
+    found = schemas.get(str(schema.get("$ref", "")).rpartition("/")[2])
+    if found is None or "additionalProperties" in found or "properties" not in found:
+        return
+    found["additionalProperties"] = False
+    for name, each in found["properties"].items():
+        _close_schema(each, schemas)
+        if name not in found.get("required", ()) and {"type": "null"} not in each.get("oneOf", ()):
+            found["properties"][name] = {"oneOf": [each, {"type": "null"}]}
 
 
 def _add_examples(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:

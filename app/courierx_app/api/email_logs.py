@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any
 
 from litestar import Controller, Request, Response, get
@@ -11,7 +10,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from courierx_app.api.addresses import email_of
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.paging import Cursor, Limit, Since, aware, page
+from courierx_app.api.paging import Cursor, Limit, Since, moment, page
 from courierx_app.api.scopes import needs
 from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.log_answer import LogAnswer, log_answer
@@ -74,6 +73,6 @@ class EmailLogController(Controller):
         return log_answer(line)
 
 
-def asked_of_log(status: LogStatus | None, recipient: str | None, since: datetime | None) -> dict[str, Any]:
+def asked_of_log(status: LogStatus | None, recipient: str | None, since: str | None) -> dict[str, Any]:
     address = None if recipient is None else email_of(recipient, "recipient")
-    return {"status": status, "address": address, "since": aware("since", since)}
+    return {"status": status, "address": address, "since": moment("since", since)}

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 from litestar import Request, Response, get
-from litestar.params import FromPath, FromQuery, QueryParameter
+from litestar.params import FromPath, FromQuery
 
 from courierx_app.api.given import TheCaller, TheCourier
-from courierx_app.api.paging import Cursor, Limit, aware, page
+from courierx_app.api.paging import Cursor, Limit, Since, moment, page
 from courierx_app.api.scopes import needs
 from courierx_core.feedback.model import BounceClass, Event, FeedbackKind
 
@@ -35,9 +35,6 @@ class EventAnswer(msgspec.Struct, frozen=True, kw_only=True):
     raw: Mapping[str, Any]
 
 
-Since = Annotated[datetime | None, QueryParameter(description="From this time on, by the source's clock.")]
-
-
 @get("/events", tags=["Events"], opt=needs("events:read"), sync_to_thread=True)
 def list_events(
     request: Request[Any, Any, Any],
@@ -52,7 +49,7 @@ def list_events(
     """List events, newest first: delivered, bounced, complained, opened ..."""
     with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
         kinds = [] if kind is None else [kind]
-        found = unit.events.list(kinds=kinds, since=aware("since", since), before=cursor, limit=limit)
+        found = unit.events.list(kinds=kinds, since=moment("since", since), before=cursor, limit=limit)
     return page(request, [shown(each) for each in found], limit)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any, Protocol, TypeAlias, TypeVar
 from urllib.parse import urlencode
 
+import msgspec
 from litestar import Request, Response
 from litestar.params import QueryParameter
 
@@ -20,7 +22,11 @@ Cursor: TypeAlias = Annotated[
 ]
 
 
-Since: TypeAlias = Annotated[datetime | None, QueryParameter(description="From this time on.")]
+Since: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(description="From this time on.", schema_extra={"format": "date-time"}),
+]
+"""A text, for a number would be read as seconds since 1970; see `moment`."""
 
 
 class _Row(Protocol):
@@ -42,11 +48,15 @@ def page(request: Request[Any, Any, Any], rows: Sequence[R], limit: int) -> Resp
     return Response(rows, headers={"Link": link, "X-Next-Cursor": cursor})
 
 
-def aware(field: str, at: datetime | None) -> datetime | None:
-    """Return a time that names its moment. Raises InvalidInput for one without its offset."""
-    if at is not None and at.tzinfo is None:
-        raise InvalidInput.of(field, "invalid", "takes a time with its offset, such as 2026-01-31T12:00:00Z")
-    return at
+def moment(field: str, text: str | None) -> datetime | None:
+    """Read a time that names its moment (RFC 3339). Raises InvalidInput for anything else."""
+    if text is None:
+        return None
+    with suppress(msgspec.ValidationError):
+        at = msgspec.convert(text, datetime)
+        if at.tzinfo is not None:
+            return at
+    raise InvalidInput.of(field, "invalid", "takes a time with its offset, such as 2026-01-31T12:00:00Z")
 
 
 def searchable(text: str) -> str:

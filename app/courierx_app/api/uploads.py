@@ -40,7 +40,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     def asked(self, kind: type[T], query: Mapping[str, object]) -> T:
         """Read the request's fields, the query's where the body has none. Raises InvalidInput."""
-        return read_object(kind, {**query, **self.fields})
+        return read_object(kind, {**query, **self.fields}, texts=True)
 
 
 class UploadOperation(Operation):
