@@ -28,9 +28,12 @@ def encode(text: str) -> bytes:
     return data.replace(b"\n", b"\r\n")
 
 
-def soft_end(data: bytes) -> bytes:
-    """Make encoded text whole lines: what comes after it stands at the start of one."""
-    if not data or data.endswith(b"\r\n"):
+def whole_lines(text: str) -> bytes:
+    """Encode a text so that what comes after it stands at the start of a line, too."""
+    if _FOR_ITSELF(text):
+        return text.encode("ascii") + SOFT_BREAK if text else b""
+    data = encode(text)
+    if data.endswith(b"\r\n"):
         return data
     if data.endswith(b"=20"):  # a space needs no escape before the soft break
         data = data[:-3] + b" "

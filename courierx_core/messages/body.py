@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from courierx_core.mail import mime
 from courierx_core.mail.mime import Pieces
-from courierx_core.mail.quoted_printable import SOFT_BREAK, encode, seven_bit, soft_end
+from courierx_core.mail.quoted_printable import SOFT_BREAK, encode, seven_bit, whole_lines
 from courierx_core.messages.parts import Part, Url, Value
 from courierx_core.messages.skeleton import Skeleton
 from courierx_core.ports.transport import Attachment
@@ -48,8 +48,7 @@ def _transfer(text: str, is_whole: bool) -> tuple[bytes, bytes]:
     data = seven_bit(text)
     if data is not None:
         return b"7bit", data if not is_whole or data.endswith(b"\r\n") else data + b"\r\n"
-    data = encode(text)
-    return b"quoted-printable", soft_end(data) if is_whole else data
+    return b"quoted-printable", whole_lines(text) if is_whole else encode(text)
 
 
 def _woven(part: Part, skeleton: Skeleton) -> Pieces:
@@ -73,6 +72,6 @@ def _woven(part: Part, skeleton: Skeleton) -> Pieces:
             holes = (known[segment], SOFT_BREAK)
         else:
             holes = (late[segment.logic][segment.place],)
-        pieces += (soft_end(encode(text)), *holes)
+        pieces += (whole_lines(text), *holes)
         text = ""
-    return (*pieces, soft_end(encode(text)))
+    return (*pieces, whole_lines(text))

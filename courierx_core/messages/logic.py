@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from jinja2 import nodes
 
-from courierx_core.mail.quoted_printable import encode, soft_end
+from courierx_core.mail.quoted_printable import whole_lines
 from courierx_core.templates.sandbox import Program
 
 _END = secrets.token_hex(16)
@@ -40,7 +40,7 @@ class Logic:
         end = nodes.Output([nodes.TemplateData(_END)])
         for statement in self._statements:
             for text in statement.find_all(nodes.TemplateData):
-                self._fixed[text.data] = soft_end(encode(text.data))
+                self._fixed[text.data] = whole_lines(text.data)
         self._program = self._program.only([each for one in self._statements for each in (one, end)])
 
     def write(self, known: Mapping[str, object]) -> Sequence[bytes]:
@@ -54,7 +54,7 @@ class Logic:
                 written.append(b"".join(lines))
                 lines.clear()
             else:
-                lines.append(soft_end(encode(text)))
+                lines.append(whole_lines(text))
         return written
 
 

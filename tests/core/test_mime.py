@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from courierx_core.mail import mime
 from courierx_core.mail.header import encoded_words, one_line, unstructured
-from courierx_core.mail.quoted_printable import LINE, SOFT_BREAK, encode, seven_bit
+from courierx_core.mail.quoted_printable import LINE, SOFT_BREAK, encode, seven_bit, whole_lines
 from courierx_core.mail.status import parse_status
 
 TEXTS = st.text(max_size=400) | st.text(alphabet=". =\r\n\tFrom\u2028ü€", max_size=400)
@@ -62,6 +62,15 @@ def test_quoted_printable_decodes_to_the_text(text: str) -> None:
 def test_encoded_texts_stand_end_to_end(texts: list[str]) -> None:
     data = b"".join(encode(text) + SOFT_BREAK for text in texts)
     assert a2b_qp(data.replace(b"\r\n", b"\n")) == b"".join(map(line_feeds, texts))
+
+
+@given(st.lists(TEXTS, max_size=5))
+@example(["a ", "=20", "\t", "b\n", ""])
+def test_whole_lines_end_where_the_next_begin(texts: list[str]) -> None:
+    written = [whole_lines(text) for text in texts]
+    assert all(data == b"" or data.endswith(b"\r\n") for data in written)
+    assert all(len(line) <= LINE + 1 for data in written for line in data.split(b"\r\n"))
+    assert a2b_qp(b"".join(written).replace(b"\r\n", b"\n")) == b"".join(map(line_feeds, texts))
 
 
 @given(TEXTS)
