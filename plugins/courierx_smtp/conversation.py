@@ -119,6 +119,7 @@ class Conversation:
                 and not lines[4]
                 and lines[0][:4] == lines[1][:4] == lines[2][:4] == b"250 "
                 and lines[3][:4] == b"354 "
+                and data.count(b"\n") == 4
                 and len(data) < TEXT_MAX
             ):
                 receipts.append(Accepted(self.sent.id, "", lines[0].decode("ascii", "replace")))  # type: ignore[union-attr]

@@ -254,6 +254,21 @@ def test_one_write_carries_a_body_and_the_next_commands() -> None:
     assert receipts == [Accepted(1, "", "250 queued as 7")]
 
 
+@pytest.mark.parametrize("place", range(4))
+def test_a_bare_line_end_does_not_hide_a_reply(place: int) -> None:
+    """One of the four replies is two; 354 is then not the answer to DATA, or comes with one too many."""
+    talk = Conversation(Offers(pipelining=True))
+    receipts: list[Receipt] = []
+    waiting = iter([envelope(2), envelope(3)])
+    talk.begin(envelope(1), receipts)
+    talk.receive(b"250 a\r\n250 b\r\n354 c\r\n", lambda: next(waiting), receipts)
+    lines = [b"250 a", b"250 b", b"250 c", b"354 d"]
+    lines[place] += b"\n550 no"
+    assert talk.receive(b"".join(line + b"\r\n" for line in lines), lambda: next(waiting), receipts) == b""
+    assert talk.closed
+    assert not any(isinstance(receipt, Accepted) and receipt.id != 1 for receipt in receipts)
+
+
 @pytest.mark.parametrize(
     "tail", [b"250 ok\r\n250 ok\r\n354 go\r\n250 one too many\r\n", b"250 ok\r\n250 ok\r\n250 ok\r\n"]
 )
