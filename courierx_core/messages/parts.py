@@ -119,10 +119,14 @@ class Part:
 
     def _short(self, value: Value) -> Callable[[Recipient, Extra], str]:
         read, line, name, is_html = value.read, value.line, self.name, self.is_html
+        longest = quoted_printable.LINE
 
         def text(recipient: Recipient, extra: Extra) -> str:
             try:
-                return shown(read(recipient, extra), is_html)
+                found = read(recipient, extra)
+                if type(found) is str and len(found) <= longest and found.isalnum():
+                    return found  # says itself, in HTML too
+                return shown(found, is_html)
             except RenderError as error:
                 raise RenderError(error.reason, part=name, line=line) from error
 

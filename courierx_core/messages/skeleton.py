@@ -70,9 +70,10 @@ class Skeleton:
         self, recipient: Recipient, extra: Extra, tokens: Sequence[bytes], variables: Variables
     ) -> tuple[bytes, bool]:
         """Return the message of one recipient, and whether SMTP carries it as it is: what is fixed was looked
-        at once, so what is left to look at is short. Raises RenderError."""
-        pool = [*tokens, *[write(recipient, extra) for write in self._values]]
-        is_wire = self._ready and fits_a_line(pool)
+        at once and tokens are letters and digits, so what is left to look at is short. Raises RenderError."""
+        values = [write(recipient, extra) for write in self._values]
+        is_wire = self._ready and fits_a_line(values)
+        pool = [*tokens, *values]
         if self._late:
             known = variables(recipient, extra, tokens)
             written = [piece for write in self._late for piece in write(known)]
