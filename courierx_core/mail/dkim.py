@@ -21,6 +21,7 @@ SIGNED = (
 OVERSIGNED = frozenset({b"from", b"to", b"subject", b"reply-to", b"content-type"})
 """Named once more than they occur, so that nobody can add a second one (RFC 6376 section 8.15)."""
 COLUMNS = 72
+_WANTED = frozenset(SIGNED)
 
 _Sign: TypeAlias = Callable[[bytes], bytes]
 
@@ -65,7 +66,7 @@ def _relaxed_fields(head: bytes) -> Mapping[bytes, list[bytes]]:
     for line in head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n"):
         name, _, value = line.partition(b":")
         name = name.rstrip(b" \t").lower()
-        if name in SIGNED:
+        if name in _WANTED:
             fields.setdefault(name, []).append(b"%s:%s\r\n" % (name, _squeezed(value).strip(b" ")))
     return fields
 

@@ -97,7 +97,8 @@ class ResolverContract(ABC):
             server.txt(name, name)
         resolver = self.resolver(server)
         with ThreadPoolExecutor(len(names)) as pool:
-            assert list(pool.map(resolver.txt, names)) == [[name] for name in names]
+            found = list(pool.map(resolver.txt, names))
+        assert [list(texts) for texts in found] == [[name] for name in names]
 
     def test_a_server_that_never_answers(self, server: DnsServer) -> None:
         server.trouble("example.com", "silent")
