@@ -19,7 +19,6 @@ from typing import TypeAlias
 from courierx_core import adoption
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.due import start_scheduled
-from courierx_core.campaigns.model import CampaignStatus
 from courierx_core.courier import Courier
 from courierx_core.delivery.claim import claim_send, claim_size
 from courierx_core.delivery.crew import SendCrew
@@ -29,7 +28,7 @@ from courierx_core.domains import service as domains
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.feedback.service import match_kept
 from courierx_core.imports.run import take_in
-from courierx_core.messages.service import complete_message, settle_message
+from courierx_core.messages.service import settle_message
 from courierx_core.notify import notify
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.queue import Stop
@@ -56,11 +55,10 @@ BUSY_SECONDS = 0.05
 RETRY_SECONDS = 30.0
 """When a failed background task is tried again."""
 GC_THRESHOLD = 50_000
-UNDER_WAY: tuple[CampaignStatus, ...] = ("preparing", "sending", "paused")
 KEEP_SECONDS = 3600.0
 """How often the store is asked to make what the calendar will need."""
 LEFT_OVER_SECONDS = 30.0
-"""How often campaigns are looked for whose last worker died before it could complete them, and
+"""How often messages are looked for whose last worker died before it could see to their end, and
 deliveries for the feedback that came before its provider's answer."""
 
 
@@ -286,7 +284,7 @@ class Worker:
                 self._sweep(ledger, lanes)
                 if boottime() >= left_over_at:
                     left_over_at = boottime() + LEFT_OVER_SECONDS
-                    self._complete_left_over()
+                    self._settle_left_over()
                     match_kept(self.courier)
                 if boottime() >= keep_at:
                     keep_at = boottime() + KEEP_SECONDS
@@ -309,18 +307,14 @@ class Worker:
                 settle_message(self.courier, swept.tenant_id, swept.subject_id)
             lanes[swept.stream if swept.topic == "send" else "tasks"].notified()
 
-    def _complete_left_over(self) -> None:
-        """Complete campaigns with nothing open: who recorded their last answer died, or lost the store,
-        before it could."""
+    def _settle_left_over(self) -> None:
+        """See to messages whose worker recorded the last answer and died, or lost the store, before it
+        could: they are completed, or cancelled to the end."""
         for tenant in self._tenants():
             with self.courier.store.begin(tenant.id, write=False) as unit:
-                found = [
-                    each.message_id
-                    for each in unit.campaigns.list(statuses=UNDER_WAY, limit=1000)
-                    if each.message_id is not None and not unit.work.open_items(each.message_id)
-                ]
+                found = unit.messages.left_over()
             for message_id in found:
-                complete_message(self.courier, tenant.id, message_id)
+                settle_message(self.courier, tenant.id, message_id)
 
     def _tenants(self) -> Iterator[Tenant]:
         before: int | None = None

@@ -93,6 +93,10 @@ class Messages(Protocol):
     def reopen(self, message_id: int) -> bool:
         """Take the completion back if something of it is open; True when that was now."""
 
+    def left_over(self, *, limit: int = 1000) -> Sequence[int]:
+        """Return messages that are not completed though no item of theirs can move any more: all are
+        done, or it was cancelled and what is held has no owner. Whoever should have seen to them died."""
+
 
 class SnapshotStep(msgspec.Struct, frozen=True):
     """What one chunk of a snapshot did. `cursor` is the last subscriber id seen; `more` is False at the

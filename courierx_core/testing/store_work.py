@@ -10,7 +10,7 @@ import pytest
 from courierx_core.errors import Fenced, NotFound
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store
-from courierx_core.testing.store_samples import add_tenant
+from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import Standing, WorkItem
 
 
@@ -190,3 +190,18 @@ class WorkContract:
             assert back.due_at is not None
             assert back.due_at > past, "what is overdue is due from now on"
             assert unit.work.get(future.id).due_at == later
+
+    def test_a_message_that_nobody_sees_to_is_left_over(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            ready, paused, done, completed, cancelled = (new_message(unit) for _ in range(5))
+            for message in (ready, paused, cancelled):
+                unit.deliveries.add(message, ["a@example.com"])
+            for message in (paused, cancelled):
+                unit.work.hold(message.id)
+            assert unit.messages.complete(completed.id)
+            unit.messages.note_cancelled(cancelled.id)
+            assert unit.messages.left_over() == [done.id, cancelled.id]
+            assert unit.messages.left_over(limit=1) == [done.id]
+        with store.begin(add_tenant(store, "other")) as unit:
+            assert unit.messages.left_over() == []

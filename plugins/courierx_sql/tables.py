@@ -180,6 +180,15 @@ messages = owned(
     Column("cancelled_at", Utc),
 )
 
+# What is under way, and nothing else.
+Index(
+    "messages_open",
+    messages.c.tenant_id,
+    messages.c.id,
+    postgresql_where=messages.c.completed_at.is_(None),
+    sqlite_where=messages.c.completed_at.is_(None),
+)
+
 message_counters = Table(
     "message_counters",  # changes that no work item made: feedback, late answers, re-queues
     metadata,

@@ -12,9 +12,13 @@ from courierx_core.errors import Conflict
 from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
 from courierx_core.testing.dialogue import ServerOptions
+from courierx_core.testing.script import Rule
 from tests.faults.conftest import PACED, Sites
 from tests.faults.invariants import check_invariants, deliveries_of
 from tests.faults.site import WINDOW, Site, wait_for
+
+CANCEL_SECONDS = 2.0
+"""What an answer takes during which a cancel comes."""
 
 
 def test_r11_nothing_is_intended_after_a_pause(
@@ -56,6 +60,24 @@ def test_r11_nothing_is_intended_after_a_pause(
     assert states["cancelled"], "the cancellation came too late to cancel anybody"
     for worker in workers:
         worker.stop()
+
+
+def test_r11_a_worker_that_dies_after_a_cancel_leaves_nothing_open(sites: Sites) -> None:
+    """What it records last is to be tried again, of a message that is cancelled, and nobody settles it."""
+    slow = Rule(stage="mail", action=f"delay {CANCEL_SECONDS}")
+    site = sites(slow, Rule(stage="rcpt", action="450 4.2.1 busy"))
+    list_id, addresses = site.people(1)
+    campaign_id = site.start(list_id)
+    worker = site.worker(failpoint="after_record:kill")
+    wait_for("it is under way", lambda: any(cursor for _, cursor in cursors(site, campaign_id)))
+    campaigns.cancel(site.courier, site.tenant_id, campaign_id)
+    assert worker.wait() == -9, worker.words()
+    assert site.states(campaign_id) == {"deferred": 1}, "it died before its answer was recorded"
+    second = site.worker()
+    wait_for("it is cancelled", lambda: site.states(campaign_id) == {"cancelled": 1})
+    wait_for("nothing is open", lambda: not site.items())
+    check_invariants(site, {campaign_id: addresses}, uncertain=0)
+    second.stop()
 
 
 def closed(site: Site, campaign_id: int) -> int:

@@ -8,6 +8,9 @@ from collections.abc import Sequence
 import pytest
 
 from courierx_core.campaigns import service as campaigns
+from courierx_core.mail.address import Address
+from courierx_core.messages.new import NewMessage
+from courierx_core.messages.transactional import send
 from tests.faults.conftest import PACED, Sites
 from tests.faults.invariants import check_invariants, deliveries_of
 from tests.faults.process import Process
@@ -111,6 +114,23 @@ def test_r02_a_kill_after_the_last_record_still_completes_the_campaign(site: Sit
     second = site.worker()
     site.finish(campaign_id)
     check_invariants(site, {campaign_id: addresses}, uncertain=0)
+    second.stop()
+
+
+def test_r02_a_kill_after_the_last_record_still_completes_a_single_message(site: Site) -> None:
+    new = NewMessage(
+        sender=Address("", "post@acme.example"),
+        to=(Address("", "ann@x.example"),),
+        subject="Hi",
+        text="Hello",
+    )
+    sent = send(site.courier, site.tenant_id, new)
+    worker = site.worker(failpoint="after_record:kill")
+    assert worker.wait() == -9, worker.words()
+    completed = f"SELECT 1 FROM messages WHERE id = {sent.message.id} AND completed_at IS NOT NULL"
+    assert not site.rows(completed), "it died before it could complete it"
+    second = site.worker()
+    wait_for("it is completed", lambda: site.rows(completed))
     second.stop()
 
 

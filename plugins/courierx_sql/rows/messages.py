@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, exists, null, or_
+from sqlalchemy import ColumnElement, Exists, RowMapping, and_, exists, null, or_
 
 from courierx_core.delivery.model import OPEN
 from courierx_core.errors import Conflict
@@ -14,7 +14,7 @@ from courierx_core.messages.model import Content, Message, MessageSummary
 from courierx_core.ports.transport import Attachment
 from courierx_sql.clock import now
 from courierx_sql.rows.slice import Slice
-from courierx_sql.tables import deliveries, messages, work
+from courierx_sql.tables import campaigns, deliveries, messages, work
 
 _SHOWN = ("from_email", "from_name", "to", "subject", "tags", "metadata")
 """What of the content a list reads; bodies and files stay where they are."""
@@ -51,6 +51,21 @@ class MessageRows(Slice[Message]):
             message_id, null(), messages.c.completed_at.is_not(None), self._open(message_id)
         )
 
+    def left_over(self, *, limit: int = 1000) -> Sequence[int]:
+        gone = exists().where(
+            self._tenant.owns(campaigns),
+            campaigns.c.id == messages.c.campaign_id,
+            campaigns.c.status == "cancelled",
+        )
+        waits = and_(work.c.state == "held", work.c.lease_until.is_(None))
+        moving = self._items(messages.c.id).where(
+            ~and_(waits, or_(messages.c.cancelled_at.is_not(None), gone))
+        )
+        statement = self._tenant.select(messages, messages.c.id).where(
+            messages.c.completed_at.is_(None), ~moving
+        )
+        return self._tenant.execute(statement.order_by(messages.c.id).limit(limit)).scalars().all()
+
     def _complete(self, message_id: int, at: Any, *conditions: ColumnElement[bool]) -> bool:
         # the looks are inside the statement: nothing can open between looking and marking
         statement = self._tenant.update(messages).where(messages.c.id == message_id, *conditions)
@@ -61,18 +76,21 @@ class MessageRows(Slice[Message]):
 
     def _open(self, message_id: int) -> ColumnElement[bool]:
         """Tell, in a statement, whether a work item or a delivery of it is open."""
-        item = exists().where(
-            self._tenant.owns(work),
-            work.c.subject_id == message_id,
-            work.c.topic.in_(("snapshot", "send")),
-            work.c.state != "done",
-        )
         delivery = exists().where(
             self._tenant.owns(deliveries),
             deliveries.c.message_id == message_id,
             deliveries.c.state.in_(OPEN),
         )
-        return or_(item, delivery)
+        return or_(self._items(message_id), delivery)
+
+    def _items(self, message_id: int | ColumnElement[int]) -> Exists:
+        """Tell, in a statement, whether a work item of it is open."""
+        return exists().where(
+            self._tenant.owns(work),
+            work.c.subject_id == message_id,
+            work.c.topic.in_(("snapshot", "send")),
+            work.c.state != "done",
+        )
 
     def _read(self, row: RowMapping) -> Message:
         return Message(**{**row, "content": _content(row["content"])})
