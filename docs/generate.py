@@ -34,6 +34,7 @@ PORTS = (
     "store",
     "people",
     "platform",
+    "reports",
     "ledger",
 )
 HOOK_SPECS = ("courierx_core.hookspecs", "courierx_app.hookspecs")

@@ -19,7 +19,7 @@ from courierx_core import adoption
 from courierx_core.domains import checkup as domains
 from courierx_core.errors import CourierXError
 from courierx_core.plugins import STORES, TRANSPORTS
-from courierx_core.ports.driver import Problem
+from courierx_core.ports.driver import Problem, Runtime
 from courierx_core.ports.store import Store
 from courierx_core.transports.service import way_on
 
@@ -68,6 +68,16 @@ def _no_transport(configuration: Configuration) -> Problem:
     return Problem("error", "no_transport", "No transport is chosen: nothing can be sent.", remedy)
 
 
+def _store(store: Store[Any], runtime: Runtime, configuration: Configuration) -> list[Problem]:
+    """Say what is in the database that keeps mail from going out."""
+    if not store.revision():
+        return [Problem("warning", "no_schema", "The database is empty.", "Run: courierx db upgrade")]
+    found = _paused(store)
+    if why := adoption.needed(store, runtime, policy_of(configuration)):
+        return [*found, Problem("error", "needs_adoption", f"Nothing is sent: {why}.", adoption.WAY_ON)]
+    return [*found, *domains.checkup(store, can_look=bool(configuration.settings.resolver))]
+
+
 def _paused(store: Store[Any]) -> list[Problem]:
     with store.platform(write=False) as platform:
         return [
@@ -87,17 +97,8 @@ def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
         return [Problem("error", problem.code, str(problem))]
     try:
         found += driver.check()
-        if each.slot is STORES and not driver.revision():
-            found.append(
-                Problem("warning", "no_schema", "The database is empty.", "Run: courierx db upgrade")
-            )
-        elif each.slot is STORES and (why := adoption.needed(driver, runtime, policy_of(configuration))):
-            text = f"Nothing is sent: {why}."
-            found.append(Problem("error", "needs_adoption", text, adoption.WAY_ON))
-        if each.slot is STORES and driver.revision():
-            found += _paused(driver)
-        elif each.slot is STORES and not any(problem.level == "error" for problem in found):
-            found += domains.checkup(driver, can_look=bool(configuration.settings.resolver))
+        if each.slot is STORES:
+            found += _store(driver, runtime, configuration)
     except CourierXError as problem:
         found.append(Problem("error", problem.code, str(problem)))
     finally:

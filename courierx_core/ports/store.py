@@ -28,6 +28,7 @@ from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, OptIns, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
+from courierx_core.ports.reports import Reports
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Standing, Topic, WorkItem
@@ -301,6 +302,7 @@ class UnitOfWork(Protocol):
     messages: Messages
     deliveries: Deliveries
     events: Events
+    reports: Reports
     work: Work
     keys: Keys
     audit: Audit

@@ -13,6 +13,7 @@ from courierx_core.testing.store_idempotency import IdempotencyContract
 from courierx_core.testing.store_imports import ImportsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
+from courierx_core.testing.store_reports import ReportContract
 from courierx_core.testing.store_segments import SegmentsContract
 from courierx_core.testing.store_tracking import TrackingContract
 from courierx_core.testing.store_units import UnitContract
@@ -29,6 +30,7 @@ class StoreContract(
     DomainsContract,
     DeliveriesContract,
     EventsContract,
+    ReportContract,
     TrackingContract,
     IdempotencyContract,
     WorkContract,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import idempotency, imports, people, platform, store
+from courierx_core.ports import idempotency, imports, people, platform, reports, store
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -22,6 +22,7 @@ from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
 from courierx_sql.rows.opt_ins import OptInRows
+from courierx_sql.rows.reports import ReportRows
 from courierx_sql.rows.secrets import SecretRows
 from courierx_sql.rows.segments import SegmentRows
 from courierx_sql.rows.slice import is_id
@@ -52,6 +53,7 @@ class SqlUnit:
         self.messages: store.Messages = MessageRows(rows)
         self.deliveries: store.Deliveries = DeliveryRows(rows)
         self.events: store.Events = EventRows(rows)
+        self.reports: reports.Reports = ReportRows(rows)
         self.work: store.Work = WorkRows(rows)
         self.keys: platform.Keys = KeyRows(rows)
         self.audit: store.Audit = AuditRows(rows)

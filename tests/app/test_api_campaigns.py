@@ -156,6 +156,8 @@ def test_a_report_adds_up(client: Client, draft: dict[str, Any], people: int) ->
     client.post(f"{path}/send-now")
     report = client.get(f"{path}/report").json()
     assert sum(report["states"].values()) == report["audience"]
+    assert sum(each["audience"] for each in report["domains"]) == report["audience"]
+    assert (report["rates"], report["links"], report["series"], report["bounces"]) == ({}, [], [], {})
 
 
 def test_a_schedule_is_set_and_taken_back(client: Client, draft: dict[str, Any]) -> None:

@@ -36,6 +36,7 @@ from courierx_core.campaigns.model import (
 )
 from courierx_core.campaigns.progress import Progress, progress
 from courierx_core.campaigns.reach import Reach, reach
+from courierx_core.campaigns.report import FullReport, full_report
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
 from courierx_core.ports.idempotency import Keeps
@@ -222,10 +223,10 @@ class CampaignController(Controller):
         return progress(courier, _tenant(courier, caller, campaign_id), campaign_id)
 
     @get("/{campaign_id:int}/report", opt=needs("campaigns:read"), sync_to_thread=True)
-    def report(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> service.Report:
-        """Say what became of every delivery; `states` add up to `audience`."""
+    def report(self, courier: TheCourier, caller: TheCaller, campaign_id: FromPath[int]) -> FullReport:
+        """Say what became of every delivery, where and when; `states` add up to `audience`."""
         with courier.store.begin(_tenant(courier, caller, campaign_id), write=False) as unit:
-            return service.report(unit, campaign_id)
+            return full_report(unit, campaign_id)
 
 
 def _tenant(courier: Courier, caller: Caller, campaign_id: int) -> int:

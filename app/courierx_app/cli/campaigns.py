@@ -157,17 +157,25 @@ def test(campaign_id: int, to: tuple[str, ...], subscriber: int | None, as_json:
 @click.argument("campaign_id", type=int)
 @json_option
 def report(campaign_id: int, as_json: bool) -> None:
-    """Report what became of every delivery."""
-    from courierx_core.campaigns import service
+    """Report what became of every delivery, where and when."""
+    from courierx_core.campaigns.report import full_report
 
     with courier() as made, made.store.begin(owner(made, campaign_id), write=False) as unit:
-        found = service.report(unit, campaign_id)
+        found = full_report(unit, campaign_id)
     if as_json:
         emit(found)
         return
     click.echo(f"Campaign {campaign_id} is {found.status}; audience {found.audience:,}.")
     for state, count in sorted(found.states.items(), key=lambda pair: -pair[1]):
         click.echo(f"  {state:<12} {count:>10,}")
+    for rate, part in found.rates.items():
+        click.echo(f"  {rate + ' rate':<18} {part:>9.2%}")
+    if found.bounces:
+        click.echo(f"Bounces: {states(found.bounces)}.")
+    for domain in found.domains:
+        click.echo(f"  {domain.domain}: {states(domain.states)}")
+    for link in found.links:
+        click.echo(f"  {link.people:,} people clicked {link.url}")
 
 
 def owner(made: Courier, campaign_id: int) -> int:

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+W = TypeVar("W", bound=str)
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -34,7 +35,7 @@ def table(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
         click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def states(counts: Mapping[str, int]) -> str:
+def states(counts: Mapping[W, int]) -> str:
     """Say counts by state in one line, the most first."""
     ordered = sorted(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     return ", ".join(f"{count:,} {state}" for state, count in ordered if count) or "nothing yet"
