@@ -212,6 +212,27 @@ class ContentContract:
             assert unit.keys.revoke(key.id).revoked_at == revoked.revoked_at
             assert [each.id for each in unit.keys.list()] == [key.id]
 
+    def test_what_is_done_above_tenants_is_noted_there(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        token = ACT.set(Act("key 7", "PATCH /tenants/{tenant_id}", "/tenants/1", {}))
+        try:
+            with store.platform() as platform:
+                found = platform.tenants.get(tenant)
+            with store.begin(0, write=False) as unit:
+                assert unit.audit.list() == []
+            with store.platform() as platform:
+                platform.tenants.save(msgspec.structs.replace(found, name="renamed"))
+        finally:
+            ACT.reset(token)
+        token = ACT.set(Act("user op", "courierx tenants remove", "", {}))
+        try:
+            with store.platform() as platform:
+                platform.tenants.remove(tenant)
+        finally:
+            ACT.reset(token)
+        with store.begin(0, write=False) as unit:
+            assert [each.actor for each in unit.audit.list()] == ["user op", "key 7"]
+
     def test_a_unit_that_changes_something_notes_whose_act_it_is(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         token = ACT.set(Act("key 7", "POST /lists", "/lists", {"request_id": "r"}))

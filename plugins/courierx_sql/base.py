@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, ClassVar
 
@@ -11,12 +11,15 @@ import msgspec
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
 
-from courierx_core.audit import ACT
+from courierx_core.audit import ACT, Act
 from courierx_core.errors import Changed, StoreError
 from courierx_core.ports.driver import C, Runtime
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
+from courierx_core.suppression.model import PLATFORM_WIDE
 from courierx_sql import guard
+from courierx_sql.accessor import Accessor
+from courierx_sql.rows.audit import AuditRows
 from courierx_sql.sets import Sets
 from courierx_sql.unit import SqlPlatformUnit, SqlUnit
 
@@ -75,23 +78,36 @@ class SqlStore(Store[C]):
         with self._transaction({guard.TENANT: tenant_id, **self._kind(write, steady)}) as connection:
             self.sets.bind_tenant(connection, tenant_id)
             unit = SqlUnit(connection, tenant_id, self.sets)
-            act = ACT.get() if write else None
-            if act is None or tenant_id in act.noted:
+            with self._noting(connection, tenant_id, write) as noted:
                 yield unit
-                return
-            before = self.sets.written(connection)
-            yield unit
-            changed = self.sets.written(connection) != before
-            if changed:
-                unit.audit.add(act.action, act.subject, act.detail, actor=act.actor)
-        if changed:
+        for act in noted:
             act.noted.add(tenant_id)
+
+    @contextmanager
+    def _noting(self, connection: Connection, tenant_id: int, write: bool) -> Iterator[Sequence[Act]]:
+        """Note whose act a change is, as a part of it; the platform's acts are tenant 0's. Give the act that
+        is noted once this is committed."""
+        noted: list[Act] = []
+        act = ACT.get() if write else None
+        if act is None or tenant_id in act.noted:
+            yield noted
+            return
+        before = self.sets.written(connection)
+        yield noted
+        if self.sets.written(connection) != before:
+            self.sets.bind_tenant(connection, tenant_id)
+            rows = AuditRows(Accessor(connection, tenant_id, self.sets))
+            rows.add(act.action, act.subject, act.detail, actor=act.actor)
+            noted.append(act)
 
     @contextmanager
     def _platform(self, write: bool, steady: bool) -> Iterator[PlatformUnit]:
         with self._transaction({guard.TENANT: guard.PLATFORM, **self._kind(write, steady)}) as connection:
             self.sets.bind_platform(connection)
-            yield SqlPlatformUnit(connection, self.sets)
+            with self._noting(connection, PLATFORM_WIDE, write) as noted:
+                yield SqlPlatformUnit(connection, self.sets)
+        for act in noted:
+            act.noted.add(PLATFORM_WIDE)
 
     @contextmanager
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:

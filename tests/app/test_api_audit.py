@@ -37,6 +37,25 @@ def test_a_change_names_its_key_its_route_and_its_request(
     assert "secret name" not in client.get(f"/audit?tenant_id={tenant_id}").text
 
 
+def test_what_is_done_above_tenants_is_told_to_a_platform_key_alone(
+    client: Client, api: Callable[..., Client], courier: Courier, tenant_id: int
+) -> None:
+    _, text = access.create_key(courier.store, tenant_id=tenant_id)
+    assert client.patch(f"/tenants/{tenant_id}", json={"name": "renamed"}).status_code == 200
+    other = client.post("/tenants", json={"name": "B", "contact_email": "b@b.example"}).json()["id"]
+    assert client.delete(f"/tenants/{other}").status_code == 204
+    assert client.post("/keys", json={"name": "platform"}).status_code == 201
+    told = [(each["actor"], each["action"], each["subject"]) for each in client.get("/audit").json()]
+    assert told == [
+        ("key 1", "POST /keys", "/keys"),
+        ("key 1", "DELETE /tenants/{tenant_id}", f"/tenants/{other}"),
+        ("key 1", "POST /tenants", "/tenants"),
+        ("key 1", "PATCH /tenants/{tenant_id}", f"/tenants/{tenant_id}"),
+        ("key 1", "POST /tenants", "/tenants"),
+    ]
+    assert api(text).get("/audit").json() == []
+
+
 def test_what_changes_nothing_is_not_in_it(client: Client, tenant_id: int) -> None:
     body = {"tenant_id": tenant_id, "name": "news"}
     assert client.post("/lists", json=body).status_code == 201

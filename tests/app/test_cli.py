@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -313,3 +315,17 @@ def test_a_closed_pipe_is_quiet(tmp_path: Path, environ: dict[str, str]) -> None
     os.close(write)
     assert answer.stderr == b""
     assert answer.returncode != 0
+
+
+def test_what_a_command_changes_is_in_the_audit_log_without_its_arguments(cx: Cx, tmp_path: Path) -> None:
+    cx("tenants", "add", "Acme", "--email", "post@acme.example")
+    cx("tenants", "list")
+    cx("suppress", "add", "gone@x.example")
+    cx("suppress", "add", "gone@x.example", status=1)
+    with closing(sqlite3.connect(tmp_path / "courierx.db")) as connection:
+        noted = connection.execute("SELECT tenant_id, action, actor, subject, detail FROM audit ORDER BY id")
+        rows = noted.fetchall()
+    assert [row[:2] for row in rows] == [(0, "courierx tenants add"), (1, "courierx suppress add")]
+    for _, _, actor, subject, detail in rows:
+        assert actor.startswith("user ")
+        assert (subject, detail) == ("", "{}")

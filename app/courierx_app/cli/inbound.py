@@ -91,7 +91,7 @@ def deliver(to: str) -> int:
         raw = sys.stdin.buffer.read(RAW_MAX)
         while sys.stdin.buffer.read(RAW_MAX):
             pass  # an MTA whose pipe breaks bounces the bounce
-        with courier() as made:
+        with courier(acts=False) as made:
             fate = take_in(made, raw, to=to)
     except Exception as trouble:
         # A traceback would be exit status 1, which Postfix and Exim answer to the sender.

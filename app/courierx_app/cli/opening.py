@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from courierx_app.cli.acting import acting
 from courierx_core.errors import InvalidInput, NotFound
 
 if TYPE_CHECKING:
@@ -24,11 +25,12 @@ def configuration() -> Configuration:
 
 
 @contextmanager
-def courier(*, migrate: bool = False) -> Iterator[Courier]:
-    """Assemble the system that this folder's settings name, and close it at the end."""
+def courier(*, migrate: bool = False, acts: bool = True) -> Iterator[Courier]:
+    """Assemble the system that this folder's settings name, and close it at the end. What a command `acts`
+    on is a person's change; what a worker does is the system's."""
     from courierx_app.container import opened
 
-    with opened(configuration(), migrate=migrate) as made:
+    with opened(configuration(), migrate=migrate) as made, acting() if acts else nullcontext():
         yield made
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from courierx_app.cli.acting import acting
 from courierx_app.cli.output import emit, json_option, states
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def send(
     if public_url:
         environ["COURIERX_PUBLIC_URL"] = public_url
     progress = Progress(quiet=as_json)
-    with opened(read(Path.cwd(), environ), migrate=True) as courier:
+    with opened(read(Path.cwd(), environ), migrate=True) as courier, acting():
         if why := adoption.check(courier):
             raise Conflict(f"{why}. {adoption.WAY_ON} Then run this command again.")
         prepared = prepare(courier, mailing, progress.rows)

@@ -30,10 +30,10 @@ def worker(name: str, processes: int) -> None:
         from courierx_app.supervisor import supervise_workers
 
         # What is wrong is said once, and an empty database is brought up to date by one process.
-        with courier():
+        with courier(acts=False):
             pass
         sys.exit(supervise_workers(processes, name))
     stop = stop_on_signals()
     follow_parent()
-    with courier() as made:
+    with courier(acts=False) as made:
         Worker(made, name).run(stop)
