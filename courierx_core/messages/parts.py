@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import NamedTuple, TypeAlias
 
@@ -41,7 +41,7 @@ Segment: TypeAlias = str | Url | Value | Block
 
 
 class Part:
-    """The subject, html or text of a message: its program, and its segments if it falls into such."""
+    """The subject, html or text of a message: its program, and its segments where it can be taken apart."""
 
     def __init__(
         self,
@@ -58,8 +58,11 @@ class Part:
         self._values: dict[str, Value] = {}
         self.program = Program(source, part=name, filters=filters, html=self.is_html)
         self.layout = Program(layout, part="layout", filters=filters, html=True) if layout else None
-        self.logic: Sequence[Logic] = ()
         self.segments = self._segments()
+        blocks = [segment for segment in self.segments or () if isinstance(segment, Block)]
+        self.logic = tuple(dict.fromkeys(block.logic for block in blocks))
+        for logic in self.logic:
+            logic.prepare()
         if self.segments is None:
             self.program.prepare()
             if self.layout:
@@ -133,27 +136,23 @@ class Part:
         return text
 
     def _segments(self) -> list[Segment] | None:
-        logic = [Logic(self.program)]
-        found = [self._segment(each, logic[0]) for each in segments(self.program.tree, self._filters)]
+        logic = Logic(self.program)
+        found = [self._segment(each, logic) for each in segments(self.program.tree, self._filters)]
         if self.layout:
-            logic.append(Logic(self.layout))
-            inner, found = found, []
+            logic, inner, found = Logic(self.layout), found, []
             for each in segments(self.layout.tree, self._filters):
                 if _is_content(each):
                     found += inner
                 elif asks_for("content", each):
                     return None
                 else:
-                    found.append(self._segment(each, logic[1]))
+                    found.append(self._segment(each, logic))
         open_ones = sum(isinstance(segment, Value) for segment in found)
         fixed = sum(len(segment) for segment in found if isinstance(segment, str))
         if fixed + open_ones * VALUE_MAX > OUTPUT_MAX:
             return None  # a program counts its output
         if self.name == "subject" and any(isinstance(segment, Url | Block) for segment in found):
             return None
-        self.logic = [some for some in logic if some.count]
-        for some in self.logic:
-            some.prepare()
         return _merged(found)
 
     def _segment(self, node: Node, logic: Logic) -> Segment:
