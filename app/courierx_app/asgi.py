@@ -44,6 +44,7 @@ from courierx_app.api.request_id import logs_name_the_request
 from courierx_app.api.scopes import ANY_KEY, check_scopes
 from courierx_app.api.segments import SegmentController
 from courierx_app.api.send_test import send_test
+from courierx_app.api.senders import SenderController
 from courierx_app.api.subscribers import SubscriberController
 from courierx_app.api.suppression import SuppressionController
 from courierx_app.api.templates import TemplateController
@@ -60,6 +61,7 @@ CONTROLLERS = (
     HealthController,
     TenantController,
     SubscriberController,
+    SenderController,
     ImportController,
     ExportController,
     ListController,

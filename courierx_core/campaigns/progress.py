@@ -16,7 +16,7 @@ from courierx_core.domains.service import domain_of, unverified
 from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.senders import default_sender
+from courierx_core.senders.service import default_sender
 from courierx_core.transports.model import PausedTransport
 from courierx_core.transports.service import way_on
 from courierx_core.work import NEEDS_ADOPTION, Standing, WorkItem

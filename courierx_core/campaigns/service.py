@@ -33,7 +33,7 @@ from courierx_core.messages.service import complete_message, complete_parts, fre
 from courierx_core.notify import TOPICS, notify
 from courierx_core.ports.store import Reason, Tally, UnitOfWork
 from courierx_core.ports.transport import Stream
-from courierx_core.senders import default_sender
+from courierx_core.senders.service import sender_of
 from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
 from courierx_core.templates.sandbox import OUTPUT_MAX
@@ -139,11 +139,11 @@ def content_of(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> Conten
     template = complete_parts(courier, _template(unit, campaign))
     utm = {f"utm_{name}": value for name, value in campaign.utm.items()}
     own = split_address(campaign.from_email, "from_email") if campaign.from_email else None
-    sender = own or default_sender(courier, unit)
+    sender = sender_of(courier, unit, own)
     return Content(
         from_email=sender.email if sender else "",
         from_name=campaign.from_name or (sender.name if sender else ""),
-        reply_to=campaign.reply_to,
+        reply_to=campaign.reply_to or (sender.reply_to if sender else ""),
         subject=template.subject,
         html=add_parameters(template.html, utm),
         text=template.text,

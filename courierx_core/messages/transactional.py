@@ -21,7 +21,7 @@ from courierx_core.messages.new import NewMessage
 from courierx_core.messages.service import complete_message, complete_parts, freeze
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.senders import default_sender
+from courierx_core.senders.service import sender_of
 from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
 from courierx_core.templates.service import sources
@@ -101,7 +101,7 @@ def _content(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Content:
     except NotFound as error:
         raise InvalidInput.of("template_id", "not_found", str(error)) from None
     template, tenant = complete_parts(courier, template), unit.tenant
-    sender = new.sender or default_sender(courier, unit)
+    sender = sender_of(courier, unit, new.sender)
     shown: dict[str, Attribute] = {
         "id": tenant.id,
         "name": tenant.name,
@@ -110,7 +110,7 @@ def _content(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Content:
     return Content(
         from_email=sender.email if sender else "",
         from_name=sender.name if sender else "",
-        reply_to=header_text(new.reply_to) if new.reply_to else "",
+        reply_to=header_text(new.reply_to) if new.reply_to else sender.reply_to if sender else "",
         subject=template.subject,
         html=template.html,
         text=template.text,

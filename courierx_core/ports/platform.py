@@ -77,8 +77,8 @@ class PlatformUnit(Protocol):
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,
-        `suppressions`, `templates`, `lists`, `opt_ins`, `segments`, `imports` or
-        `domains`; None when there is none."""
+        `suppressions`, `templates`, `lists`, `opt_ins`, `segments`, `imports`,
+        `senders` or `domains`; None when there is none."""
 
     def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
         """Return (tenant id, delivery id) of what went to `recipient` over `transport` and was given

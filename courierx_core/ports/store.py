@@ -29,11 +29,23 @@ from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, OptIns, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.ports.reports import Reports
+from courierx_core.senders.model import Sender
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Standing, Topic, WorkItem
 
 TenantId = NewType("TenantId", int)
+
+
+class Senders(Protocol):
+    def add(self, sender: Sender) -> Sender:
+        """Raises Conflict when the tenant has that address."""
+
+    def get(self, sender_id: int) -> Sender: ...
+    def by_email(self, email: str) -> Sender | None: ...
+    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Sender]: ...
+    def save(self, sender: Sender) -> Sender: ...
+    def remove(self, sender_id: int) -> None: ...
 
 
 class Templates(Protocol):
@@ -293,6 +305,7 @@ class UnitOfWork(Protocol):
     lists: Lists
     opt_ins: OptIns
     segments: Segments
+    senders: Senders
     imports: Imports
     files: Files
     suppressions: Suppressions

@@ -18,11 +18,35 @@ from courierx_core.messages.model import Content, Message
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Attachment
+from courierx_core.senders.model import Sender
 from courierx_core.templates.model import Template
 from courierx_core.testing.store_samples import add_tenant, new_message
 
 
 class ContentContract:
+    def test_senders_are_kept_by_unique_address(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store), add_tenant(store, "Other")
+        new = Sender(tenant_id=tenant, email="news@example.com", name="Näws", reply_to="help@example.com")
+        with store.begin(other) as unit:
+            unit.senders.add(msgspec.structs.replace(new, name="theirs"))
+        with store.begin(tenant) as unit:
+            one = unit.senders.add(new)
+            two = unit.senders.add(msgspec.structs.replace(new, email="post@example.com"))
+            assert unit.senders.get(one.id) == unit.senders.by_email("news@example.com") == one
+            assert unit.senders.by_email("nobody@example.com") is None
+            assert [each.id for each in unit.senders.list()] == [two.id, one.id]
+            assert [each.id for each in unit.senders.list(before=two.id, limit=1)] == [one.id]
+            with pytest.raises(Conflict):
+                unit.senders.add(new)
+            saved = unit.senders.save(msgspec.structs.replace(one, name="", reply_to=""))
+            assert unit.senders.get(one.id) == saved
+            unit.senders.remove(one.id)
+            for missing in (unit.senders.get, unit.senders.remove):
+                with pytest.raises(NotFound):
+                    missing(one.id)
+            with pytest.raises(NotFound):
+                unit.senders.save(one)
+
     def test_templates_are_kept_by_unique_name(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         new = Template(tenant_id=tenant, name="welcome", subject="Hi {{ name }}", html="<p>é</p>", layout="x")

@@ -16,6 +16,7 @@ from courierx_core.imports.model import Import
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.platform import Installation
 from courierx_core.ports.store import Store
+from courierx_core.senders.model import Sender
 from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Branding, Tenant
@@ -118,6 +119,7 @@ class PlatformContract:
                 "lists": unit.lists.add(MailingList(tenant_id=tenant, name="l")).id,
                 "opt_ins": unit.opt_ins.add(OptIn(tenant_id=tenant, list_id=1, email="a@example.com")).id,
                 "segments": unit.segments.add(Segment(tenant_id=tenant, name="s", definition=OnList(1))).id,
+                "senders": unit.senders.add(Sender(tenant_id=tenant, email="s@example.com")).id,
                 "imports": unit.imports.add(Import(tenant_id=tenant)).id,
             }
         with store.platform() as platform:

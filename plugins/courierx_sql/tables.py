@@ -68,6 +68,16 @@ api_keys = Table(
     Column("revoked_at", Utc),
 )
 
+senders = owned(
+    "senders",
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("reply_to", Text, nullable=False),
+    created(),
+    updated(),
+    UniqueConstraint("tenant_id", "email"),
+)
+
 imports = owned(
     "imports",
     Column("kind", Text, nullable=False),

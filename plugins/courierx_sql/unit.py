@@ -25,6 +25,7 @@ from courierx_sql.rows.opt_ins import OptInRows
 from courierx_sql.rows.reports import ReportRows
 from courierx_sql.rows.secrets import SecretRows
 from courierx_sql.rows.segments import SegmentRows
+from courierx_sql.rows.senders import SenderRows
 from courierx_sql.rows.slice import is_id
 from courierx_sql.rows.subscribers import SubscriberRows
 from courierx_sql.rows.suppressions import SuppressionRows
@@ -44,6 +45,7 @@ class SqlUnit:
         self.lists: people.Lists = ListRows(rows)
         self.opt_ins: people.OptIns = OptInRows(rows)
         self.segments: people.Segments = SegmentRows(rows)
+        self.senders: store.Senders = SenderRows(rows)
         self.imports: imports.Imports = ImportRows(rows)
         self.files: imports.Files = FileRows(rows)
         self.suppressions: people.Suppressions = SuppressionRows(rows)

@@ -30,6 +30,7 @@ FINDABLE = frozenset(
         "opt_ins",
         "segments",
         "imports",
+        "senders",
         "domains",
     }
 )
