@@ -9,6 +9,7 @@ import pytest
 from courierx_core.ports.driver import Runtime, Secret
 from courierx_core.ports.transport import Accepted, TransportDown
 from courierx_core.testing import FakeEnvelope, ServerOptions, SmtpServer, make_certificate
+from courierx_core.testing.certificates import Certificate
 from courierx_core.testing.dialogue import Tls
 from courierx_smtp.config import SmtpConfig
 from courierx_smtp.transport import SmtpTransport
@@ -71,6 +72,33 @@ def test_a_good_certificate_sends_everything_encrypted(tls: Tls) -> None:
         assert sum(isinstance(receipt, Accepted) for receipt in receipts) == 200
         assert len(server.received()) == 200
         assert all(line.split()[1] == "tls" for line in told(server))
+
+
+def test_a_certificate_that_expires_in_mid_run_sends_nothing_until_it_is_renewed(tmp_path: Path) -> None:
+    good = make_certificate(tmp_path / "good")
+    expired = make_certificate(tmp_path / "expired", expired=True)
+    trusted = tmp_path / "authorities.pem"
+    trusted.write_bytes(good.authority.read_bytes() + expired.authority.read_bytes())
+    options = ServerOptions(tls="starttls", user="user", password="hunter2")
+    with SmtpServer(options, certificate=good, thread=True, transcript=True) as server:
+        session = transport_to(server, "required", trusted).open()
+        assert isinstance(session.send(FakeEnvelope(1)), Accepted)
+        before = told(server)
+        restart(server, expired)
+        with pytest.raises(TransportDown, match="expired"):
+            list(session.send_many(iter(FakeEnvelope.some(5, first=2))))
+        assert told(server) == before
+        restart(server, good)
+        receipts = list(session.send_many(iter(FakeEnvelope.some(5, first=2))))
+        session.close()
+        assert [type(receipt) for receipt in receipts] == [Accepted] * 5
+        assert len(server.received()) == 6
+
+
+def restart(server: SmtpServer, certificate: Certificate) -> None:
+    server.stop()
+    server.certificate = certificate
+    server.start()
 
 
 def test_large_messages_cross_tls_whole() -> None:
