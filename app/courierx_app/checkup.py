@@ -97,7 +97,8 @@ def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
         return [Problem("error", problem.code, str(problem))]
     try:
         found += driver.check()
-        if each.slot is STORES:
+        # what an older schema lacks cannot be asked for
+        if each.slot is STORES and not any(problem.level == "error" for problem in found):
             found += _store(driver, runtime, configuration)
     except CourierXError as problem:
         found.append(Problem("error", problem.code, str(problem)))
