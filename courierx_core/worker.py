@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TypeAlias
 
 from courierx_core import adoption
+from courierx_core.campaigns import reputation
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.due import start_scheduled
 from courierx_core.courier import Courier
@@ -58,8 +59,8 @@ GC_THRESHOLD = 50_000
 KEEP_SECONDS = 3600.0
 """How often the store is asked to make what the calendar will need."""
 LEFT_OVER_SECONDS = 30.0
-"""How often messages are looked for whose last worker died before it could see to their end, and
-deliveries for the feedback that came before its provider's answer."""
+"""How often messages are looked for whose last worker died before it could see to their end, campaigns of
+which too much comes back, and deliveries for the feedback that came before its provider's answer."""
 
 
 def owner_name(name: str = "") -> str:
@@ -286,6 +287,7 @@ class Worker:
                     left_over_at = boottime() + LEFT_OVER_SECONDS
                     self._settle_left_over()
                     match_kept(self.courier)
+                    self._watch_reputation()
                 if boottime() >= keep_at:
                     keep_at = boottime() + KEEP_SECONDS
                     with self.courier.store.platform() as platform:
@@ -306,6 +308,10 @@ class Worker:
             if swept.topic == "send":
                 settle_message(self.courier, swept.tenant_id, swept.subject_id)
             lanes[swept.stream if swept.topic == "send" else "tasks"].notified()
+
+    def _watch_reputation(self) -> None:
+        for tenant in self._tenants():
+            reputation.watch(self.courier, tenant.id)
 
     def _settle_left_over(self) -> None:
         """See to messages whose worker recorded the last answer and died, or lost the store, before it

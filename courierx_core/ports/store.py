@@ -220,8 +220,8 @@ class Events(Protocol):
         """Keep events of deliveries as a set, without a look at what is known and without a lock: their keys
         are their caller's own. Repeated after a failure, what is kept already stays once."""
 
-    def tally(self, message_id: int) -> Mapping[FeedbackKind, Tally]:
-        """Count a message's events by kind."""
+    def tally(self, message_id: int, *, since: datetime | None = None) -> Mapping[FeedbackKind, Tally]:
+        """Count a message's events by kind; those from a time on, if it is given."""
 
     def list(
         self,

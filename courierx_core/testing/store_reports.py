@@ -7,7 +7,7 @@ from typing import Any
 
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.ports.reports import DomainLine, Hour, LinkLine
-from courierx_core.ports.store import Store
+from courierx_core.ports.store import Store, Tally
 from courierx_core.suppression.model import Suppression
 from courierx_core.testing.store_samples import add_tenant, new_message
 
@@ -61,6 +61,9 @@ class ReportContract:
                 Hour(at=NINE + timedelta(hours=1), events={"clicked": 2}),
             ]
             assert len(unit.reports.hours(message.id, limit=1)) == 1
+            late = unit.events.tally(message.id, since=NINE + timedelta(hours=1))
+            assert late == {"clicked": Tally(2, 1, 1)}
+            assert unit.events.tally(message.id, since=NINE + timedelta(hours=3)) == {}
         with store.begin(other, write=False) as unit:
             found = (unit.reports.domains, unit.reports.links, unit.reports.hours)
             assert [list(each(message.id)) for each in found] == [[], [], []]

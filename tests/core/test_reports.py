@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from courierx_core.campaigns.report import bounce_classes, rates
+from courierx_core.campaigns.reputation import COMPLAINTS_MIN, GIVEN_MIN, verdict
 from courierx_core.campaigns.service import Report
 from courierx_core.delivery.model import STATES
 from courierx_core.ports.store import Reason, Tally
@@ -57,3 +58,12 @@ def test_bounces_have_the_class_that_was_told_or_that_the_words_have() -> None:
         Reason("rejected", "5.6.0", "", 9, "550 5.6.0 bad content"),
     ]
     assert bounce_classes(reasons) == {"hard": 10, "policy": 4, "soft": 2}
+
+
+@given(st.integers(0, 10**7), st.integers(0, 10**6), st.integers(0, 10**6))
+def test_too_much_that_comes_back_pauses_and_only_that(given_: int, bounced: int, complained: int) -> None:
+    why = verdict(given_, bounced, complained)
+    many = given_ >= GIVEN_MIN
+    assert ("bounced" in why) == (many and bounced > given_ * 0.05)
+    too_bad = complained >= COMPLAINTS_MIN and complained > given_ * 0.001
+    assert bool(why) == (many and (bounced > given_ * 0.05 or too_bad))

@@ -42,7 +42,7 @@ class EventRows(Slice[Event]):
             numbered = [{"id": first + n, **row} for n, row in enumerate(rows)]
             self._tenant.execute(self._tenant.insert(events), numbered)
 
-    def tally(self, message_id: int) -> Mapping[FeedbackKind, Tally]:
+    def tally(self, message_id: int, *, since: datetime | None = None) -> Mapping[FeedbackKind, Tally]:
         columns = events.c
         person = columns.machine.is_(false())
         statement = (
@@ -56,6 +56,8 @@ class EventRows(Slice[Event]):
             .where(columns.message_id == message_id)
             .group_by(columns.kind)
         )
+        if since is not None:
+            statement = statement.where(columns.at >= since)
         rows = self._tenant.execute(statement).mappings()
         return {row["kind"]: Tally(row["all"], row["human"], row["people"]) for row in rows}
 
