@@ -216,9 +216,9 @@ class Events(Protocol):
         """Keep those that are new; return them with their ids, in order. An event is known by delivery
         (or recipient where it has none), kind and `event_key`; whoever adds holds the delivery's lock."""
 
-    def append(self, events: Sequence[Event]) -> None:
-        """Keep events of deliveries as a set, without a look at what is known and without a lock: their keys
-        are their caller's own. Repeated after a failure, what is kept already stays once."""
+    def append(self, events: Sequence[Event], *, again: bool = False) -> None:
+        """Keep events of deliveries as a set, without a lock: their keys are their caller's own, and new.
+        `again`, after a failure, leaves out what is kept already."""
 
     def tally(self, message_id: int, *, since: datetime | None = None) -> Mapping[FeedbackKind, Tally]:
         """Count a message's events by kind; those from a time on, if it is given."""

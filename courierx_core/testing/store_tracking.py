@@ -105,7 +105,7 @@ class TrackingContract:
             unit.events.append(hits)
             unit.events.append([])
         with store.begin(tenant) as unit:
-            unit.events.append([*hits, event(b, "opened", "5")])
+            unit.events.append([*hits, event(b, "opened", "5")], again=True)
             kept = list(reversed(unit.events.list(message_id=a.message_id)))
             assert [each.event_key for each in kept] == ["1", "2", "3", "4", "5"]
             assert msgspec.structs.replace(kept[0], id=0) == hits[0]

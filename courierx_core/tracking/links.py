@@ -13,6 +13,8 @@ from courierx_core.mail.token import BadToken, Token
 
 MESSAGES_KEPT = 1_000
 DELIVERIES_KEPT = 100_000
+BLOCK = 64
+"""Deliveries read at a time: those of a campaign lie side by side, and their readers come together."""
 
 K = TypeVar("K")
 
@@ -59,7 +61,8 @@ class Links:
 
     def _read(self, delivery_ids: Collection[int]) -> Mapping[int, Target]:
         with self._courier.store.platform(write=False) as platform:
-            places = platform.messages_of(delivery_ids)
+            blocks = {delivery_id // BLOCK * BLOCK for delivery_id in delivery_ids}
+            places = platform.messages_of([first + n for first in blocks for n in range(BLOCK)])
         for tenant_id, message_id in {*places.values()} - self._messages.keys():
             self._messages[tenant_id, message_id] = self._target(tenant_id, message_id)
         found = {delivery_id: self._messages[place] for delivery_id, place in places.items()}

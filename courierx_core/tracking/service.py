@@ -16,11 +16,11 @@ from courierx_core.tracking.model import BURST, Hit
 SOURCE = "link"
 
 
-def keep(courier: Courier, links: Links, hits: Sequence[Hit]) -> int:
+def keep(courier: Courier, links: Links, hits: Sequence[Hit], *, again: bool = False) -> int:
     """Write hits down as events, a transaction for each tenant; return how many were truly of our mail.
 
     A hit proves that the mail arrived, a scanner's too. Raises StoreError: then those of some tenants may
-    be kept, and whoever tries again with the same hits keeps none twice.
+    be kept, and whoever tries `again` with the same hits keeps none twice.
     """
     targets = links.learn({hit.token.delivery_id for hit in hits})
     theirs: dict[int, list[Hit]] = {}
@@ -29,11 +29,13 @@ def keep(courier: Courier, links: Links, hits: Sequence[Hit]) -> int:
         if target is not None and _is_true(courier, hit.token, target.tenant_id):
             theirs.setdefault(target.tenant_id, []).append(hit)
     for tenant_id, group in sorted(theirs.items()):
-        _keep(courier, tenant_id, group, targets)
+        _keep(courier, tenant_id, group, targets, again)
     return sum(map(len, theirs.values()))
 
 
-def _keep(courier: Courier, tenant_id: int, hits: Sequence[Hit], targets: Mapping[int, Target]) -> None:
+def _keep(
+    courier: Courier, tenant_id: int, hits: Sequence[Hit], targets: Mapping[int, Target], again: bool
+) -> None:
     bursts = _bursts(hits)
     with courier.store.begin(tenant_id) as unit:
         rows = {each.id: each for each in unit.deliveries.some({hit.token.delivery_id for hit in hits})}
@@ -47,7 +49,7 @@ def _keep(courier: Courier, tenant_id: int, hits: Sequence[Hit], targets: Mappin
             events.append(event)
             if _proves(delivery):
                 moving[delivery.id] = event
-        unit.events.append(events)
+        unit.events.append(events, again=again)
         moved = unit.deliveries.arrive(moving) if moving else frozenset()
     for delivery_id in moving.keys() - moved:
         _arrive(courier, tenant_id, delivery_id, moving[delivery_id])

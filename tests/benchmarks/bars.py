@@ -56,6 +56,8 @@ def bars(parts: Mapping[str, Mapping[str, Figures]], pipelines: tuple[Pipeline, 
         ("claim: times SKIP LOCKED on the rows themselves", 5.0, of("store", "postgresql_x_plain", "claim")),
         ("record: times a commit per row", 20.0, of("store", "postgresql_x_plain", "record")),
         ("import: times row by row", 50.0, of("store", "postgresql_x_plain", "import")),
+        ("click: times a Litestar route with an INSERT", 3.0, of("tracking", "ratios", "click_x_plain")),
+        ("open: times a Litestar route with an INSERT", 3.0, of("tracking", "ratios", "open_x_plain")),
         ("snapshot: times the shape with foreign keys", 4.0, of("store", "postgresql_x_plain", "snapshot")),
     )  # fmt: skip
     return [

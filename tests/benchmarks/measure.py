@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tests.benchmarks import pipeline, render, smtp_client, store
+from tests.benchmarks import pipeline, render, smtp_client, store, tracking
 from tests.benchmarks.bars import bars
 from tests.benchmarks.figures import Figures, medians
 from tests.benchmarks.machine import look
@@ -27,6 +27,7 @@ def measure(sizes: Sizes, command: str, only: str = "", sink_kind: type[Sink] | 
             "render": lambda: render.compare(sizes.rendered),
             "smtp_client": lambda: smtp_client.compare(sizes.messages, sizes.delayed, sizes.rounds),
             "store": lambda: store.compare(sizes.people, sizes.rounds, postgres),
+            "tracking": lambda: tracking.compare(sizes.readers, sizes.rounds, postgres),
             "pipeline": lambda: compare_pipelines(sizes, postgres, sink_kind or fast_sink()),
         }
         for name, way in ways.items():

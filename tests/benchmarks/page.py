@@ -23,6 +23,7 @@ PARTS = {
     "smtp_client": "The SMTP client",
     "render": "Rendering",
     "store": "The store, rows a second",
+    "tracking": "Clicks and opens, requests a second of one process",
 }
 NOTE = """
 Made by `nox -s bench -- --write`. Figures are medians of the rounds, ratios are taken within one round,

@@ -48,6 +48,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """The same at 20 ms."""
     people: int
     """What the store's parts import, snapshot, claim and record."""
+    readers: int
+    """Who clicks once and opens once."""
 
     @property
     def recipients(self) -> int:
@@ -78,7 +80,7 @@ SHORT = Sizes(
         Pipeline("postgresql", 200, "logic", 1, 30_000),
         *_growing("postgresql", 10_000, 100_000),
     ),
-    checked=2_000, textbook=500, rendered=300, messages=40_000, delayed=2_000, people=50_000,
+    checked=2_000, textbook=500, rendered=300, messages=40_000, delayed=2_000, people=50_000, readers=5_000,
 )  # fmt: skip
 FULL = msgspec.structs.replace(
     SHORT,
@@ -91,6 +93,7 @@ FULL = msgspec.structs.replace(
         *_growing("sqlite", 10_000, 1_000_000),
     ),
     people=1_000_000,
+    readers=5_000,
 )
 TINY = Sizes(
     rounds=1,
@@ -101,5 +104,6 @@ TINY = Sizes(
     messages=160,
     delayed=40,
     people=1_200,
+    readers=200,
 )
 """Proves the machinery; says nothing of speed."""

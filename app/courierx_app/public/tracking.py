@@ -40,6 +40,11 @@ log = logging.getLogger("courierx_app.tracking")
 
 FLUSH_SECONDS = 0.05
 """From a hit to its set's transaction, at the most, while the store keeps up."""
+SET_FULL = 250
+"""With so many hits waiting, whoever comes while a set is being written is answered after it: more are not
+taken than can be written, so that a kill loses little under any load."""
+PAUSE_SECONDS = 0.25
+"""But no longer than this: a click is answered whatever the store does."""
 HITS_MAX = 100_000
 """Hits kept while the store is away; the oldest are lost first."""
 AGAIN_SECONDS = 1.0
@@ -73,10 +78,11 @@ class Tracking:
         self._headers = SECURITY + HTTPS if https else SECURITY
         self._hits: list[Hit] = []
         self._flushing: asyncio.Task[None] | None = None
+        self._writing: asyncio.Future[int] | None = None
         self._asked: dict[int, asyncio.Future[None]] = {}
         self._looking: asyncio.Task[None] | None = None
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="courierx-tracking")
-        self._closing = False
+        self._closing = self._again = False
         self._name, self._numbers = secrets.token_hex(5), count()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -98,6 +104,8 @@ class Tracking:
             await self._answer(send, 503, (b"retry-after", b"%d" % RETRY_AFTER_SECONDS))
             return
         self._note(kind, token, method, scope)
+        if self._writing is not None and len(self._hits) > SET_FULL:
+            await asyncio.wait([self._writing], timeout=PAUSE_SECONDS)
         if kind == "clicked":
             await self._answer(send, 302, (b"location", quote(url, safe=_URL_SAFE).encode("ascii")))
         else:
@@ -186,13 +194,18 @@ class Tracking:
     async def _write(self) -> bool:
         hits, self._hits = self._hits, []
         try:
-            await self._in_thread(keep, self._courier, self._links, hits)
+            writing = self._in_thread(keep, self._courier, self._links, hits, again=self._again)
+            self._writing = asyncio.ensure_future(writing)
+            await self._writing
         except CourierXError as problem:
-            self._hits = (hits + self._hits)[-HITS_MAX:]
+            self._hits, self._again = (hits + self._hits)[-HITS_MAX:], True
             log.warning("%s clicks and opens wait for the store: %s", len(self._hits), problem)
             return False
         except Exception:
             log.exception("%s clicks and opens cannot be kept", len(hits))
+        finally:
+            self._writing = None
+        self._again = False
         return True
 
     async def _in_thread(self, act: Callable[P, T], *args: P.args, **options: P.kwargs) -> T:

@@ -34,8 +34,8 @@ class EventRows(Slice[Event]):
         made = self._tenant.insert(events).returning(events, sort_by_parameter_order=True)
         return [self._read(row._mapping) for row in self._tenant.execute(made, rows)]
 
-    def append(self, events_: Sequence[Event]) -> None:
-        known = self._known(events_)
+    def append(self, events_: Sequence[Event], *, again: bool = False) -> None:
+        known = self._known(events_) if again else frozenset()
         rows = [self._values(event) for event in events_ if _identity(event) not in known]
         if rows:
             first = self._tenant.reserve(events, len(rows))
