@@ -73,6 +73,8 @@ class Compiled:
         self._send = self._stamps.place("send")
         self._verp = self._stamps.place("verp") if content.return_path else None
         self._addresses = [self._address(name) for name in asked]
+        late = frozenset[str]().union(*(part.late_names() for part in self._parts.values()))
+        self._late_addresses = [each for each in self._addresses if each[0] in late]
         self._skeleton = Skeleton(self._stamps)
         self._skeleton.seal(self._pieces(clock))
         self.path = "logic" if any(part.has_logic for part in self._parts.values()) else "segments"
@@ -92,7 +94,7 @@ class Compiled:
     ) -> tuple[bytes, bool]:
         """Do what `render` does with tokens that are minted already; say, too, whether SMTP carries the
         message as it is."""
-        mime, is_wire = self._skeleton.fill(recipient, extra, tokens, self._known)
+        mime, is_wire = self._skeleton.fill(recipient, extra, tokens, self._late_known)
         if self._signer is None:
             return mime, is_wire
         return self._signer.sign(mime, int(self._clock())) + mime, is_wire
@@ -125,7 +127,7 @@ class Compiled:
     def fields(self, recipient: Recipient, extra: Mapping[str, object] = {}) -> Fields:
         """Return the recipient's message as parts. Raises RenderError."""
         content, tokens = self.message.content, self._stamps.mint(recipient.id)
-        known = self._known(recipient, extra, tokens)
+        known = self._known(recipient, extra, tokens, self._addresses)
         return Fields(
             from_=mailbox(self._sender),
             to=tuple(mailbox(split_address(to)) for to in content.to) or (recipient.address,),
@@ -183,7 +185,16 @@ class Compiled:
             return self._sender.email
         return f"b-{self._stamps.text(tokens, self._verp)}@{self.message.content.return_path}"
 
-    def _known(self, recipient: Recipient, extra: Extra, tokens: Sequence[bytes]) -> dict[str, object]:
+    def _late_known(self, recipient: Recipient, extra: Extra, tokens: Sequence[bytes]) -> dict[str, object]:
+        return self._known(recipient, extra, tokens, self._late_addresses)
+
+    def _known(
+        self,
+        recipient: Recipient,
+        extra: Extra,
+        tokens: Sequence[bytes],
+        addresses: Sequence[tuple[str, str, int]],
+    ) -> dict[str, object]:
         """Gather the template variables; the later ones win, the way `segments.reader` looks them up."""
         known: dict[str, object] = {
             **recipient.attributes,
@@ -194,7 +205,7 @@ class Compiled:
             "attributes": recipient.attributes,
             **self._constants,
         }
-        for name, before, place in self._addresses:
+        for name, before, place in addresses:
             known[name] = before + (tokens[0] + tokens[place + 1]).decode("ascii")
         return known
 

@@ -14,6 +14,7 @@ from jinja2 import nodes
 
 from courierx_core.mail.quoted_printable import whole_lines
 from courierx_core.templates.sandbox import Program
+from courierx_core.templates.variables import names
 
 _END = secrets.token_hex(16)
 """Ends a statement's output; no value can be it, for nobody can guess it."""
@@ -30,6 +31,10 @@ class Logic:
     @property
     def count(self) -> int:
         return len(self._statements)
+
+    def names(self) -> frozenset[str]:
+        """Return the variables that the statements ask for."""
+        return names(nodes.Template([*self._statements], lineno=1))
 
     def add(self, statement: nodes.Stmt) -> Block:
         self._statements.append(statement)

@@ -89,6 +89,12 @@ class Part:
         """Return the variables that the part and its layout ask for."""
         return names(self.program.tree) | (names(self.layout.tree) if self.layout else frozenset())
 
+    def late_names(self) -> frozenset[str]:
+        """Return the variables that are asked for while a message is rendered."""
+        if self.segments is None:
+            return self.names()
+        return frozenset[str]().union(*(logic.names() for logic in self.logic))
+
     def bytes_of(self, value: Value) -> Encode:
         """Return what writes a value into a quoted-printable body."""
         read, line, name, is_html = value.read, value.line, self.name, self.is_html
