@@ -26,6 +26,7 @@ from courierx_core.mail.token import Kind, TokenKeys
 from courierx_core.messages.model import Content
 from courierx_core.ports.store import Tally
 from courierx_core.testing.store_samples import add_tenant, new_message
+from courierx_core.tracking.links import BLOCK
 from tests.plugins.conftest import migrated, postgres
 
 __all__ = ["migrated", "postgres"]
@@ -247,7 +248,8 @@ def test_an_outage_keeps_what_it_can(
         away = True
         assert (await client.get(site.path("click", site.ann, 1))).status_code == 302, "known already"
         assert (await client.get(site.path("open", site.bob))).content == DOT
-        unknown = await client.get(site.path("click", site.bob))
+        far = site.courier.tokens.mint("click", site.tenant_id, site.bob.id + 10 * BLOCK)
+        unknown = await client.get(f"/c/{far}")
         assert (unknown.status_code, unknown.headers["retry-after"]) == (503, "5")
         while "wait for the store" not in caplog.text:
             await asyncio.sleep(0.01)
