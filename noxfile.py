@@ -200,9 +200,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def interop(session: nox.Session) -> None:
-    """Send through Postfix, OpenSMTPD and Exim, and ask SpamAssassin and OpenDKIM; needs root on Debian.
+    """Send through Postfix, OpenSMTPD and Exim, ask SpamAssassin and OpenDKIM, look at /docs in Chromium;
+    needs root on Debian, and Chromium installed.
 
-    What it runs comes out of Debian's packages into a folder of its own (50 MB to download), and nothing is
+    What else it runs comes out of Debian's packages into a folder of its own (50 MB to download), and nothing is
     installed; a machine that cannot do that fails, and says what is missing.
     """
     install_courierx(session, *group("test"), extras=["all"])
