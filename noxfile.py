@@ -203,8 +203,8 @@ def interop(session: nox.Session) -> None:
     """Send through Postfix, OpenSMTPD and Exim, ask SpamAssassin and OpenDKIM, look at /docs in Chromium;
     needs root on Debian, and Chromium installed.
 
-    What else it runs comes out of Debian's packages into a folder of its own (50 MB to download), and nothing is
-    installed; a machine that cannot do that fails, and says what is missing.
+    What else it runs comes out of Debian's packages into a folder of its own (50 MB to download), and
+    nothing is installed; a machine that cannot do that fails, and says what is missing.
     """
     install_courierx(session, *group("test"), extras=["all"])
     pytest(session, *(session.posargs or ["tests/interop"]))
