@@ -81,8 +81,8 @@ class Feed(Iterator[Envelope | None]):
 
     @property
     def short_of_a_step(self) -> bool:
-        """A dry belt woke the run before a step's answers came, and more of them may come."""
-        return self.starved and not self.over and bool(self._open) and len(self.answers) < self.step
+        """A step's answers have not come yet, and more of them may."""
+        return not self.over and bool(self._open) and len(self.answers) < self.step
 
     def take_back(self) -> list[Intended]:
         """Take off the belt what has not been handed over."""
@@ -130,7 +130,7 @@ class Feed(Iterator[Envelope | None]):
             return
         self._open.remove(receipt.id)
         self.answers.append(receipt)
-        if len(self.answers) >= self.step:
+        if len(self.answers) >= self.step or (self.starved and not self._open):  # no more will come
             self.news.set()
 
     def close(self, failure: Exception | None) -> None:

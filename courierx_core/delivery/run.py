@@ -119,8 +119,8 @@ class SendRun:
     def _wait(self) -> None:
         """Sleep until a step's worth of answers, a dry belt, a rate that allows more, or a tick.
 
-        A dry belt is given as long as a commit takes to make a step's worth: its answers come one by one,
-        and a transaction costs the same for two of them as for twenty."""
+        One that is woken early, by a dry belt say, gives a step's worth as long to come as a commit takes:
+        answers come one by one, and a transaction costs the same for two of them as for twenty."""
         now = time.monotonic()
         waits = [line.not_before - now for line in self._lines.values() if line.items]
         if not (waits and min(waits) <= 0 and not self._under_way) and not self._verdicts:

@@ -45,18 +45,29 @@ def test_a_dry_belt_wakes_the_run_once_until_it_is_filled(feed: Feed) -> None:
     assert not feed.news.is_set()
 
 
-def test_a_dry_belt_is_short_of_a_step_until_that_many_answers_came_or_none_will(feed: Feed) -> None:
+def test_a_belt_is_short_of_a_step_until_that_many_answers_came(feed: Feed) -> None:
     feed.step = 2
     feed.push(copies(1, 2, 3))
+    assert not feed.short_of_a_step, "nothing was handed over"
     for _ in range(3):
         next(feed)
-    assert not feed.short_of_a_step, "the belt may not be dry"
-    next(feed)
     feed.answer(Accepted(1))
     assert feed.short_of_a_step
     feed.news.clear()
     feed.answer(Accepted(2))
     assert not feed.short_of_a_step
+    assert feed.news.is_set()
+
+
+def test_the_last_answer_there_can_be_wakes_the_run(feed: Feed) -> None:
+    feed.step = 3
+    feed.push(copies(1, 2))
+    for _ in range(3):
+        next(feed)
+    feed.news.clear()
+    feed.answer(Accepted(1))
+    assert not feed.news.is_set()
+    feed.answer(Accepted(2))
     assert feed.news.is_set()
 
 
