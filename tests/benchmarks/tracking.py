@@ -51,7 +51,12 @@ class Site:
             self.message_id = message.id
             addresses = [f"{n}@x.example" for n in range(people)]
             self.ids = [each.id for each in unit.deliveries.add(message, addresses)]
-        HITS.metadata.create_all(create_engine(self.rival_url))
+        self.rival = create_engine(self.rival_url)
+        HITS.metadata.create_all(self.rival)
+
+    def close(self) -> None:
+        self.store.close()
+        self.rival.dispose()
 
     def requests(self, kind: Kind) -> list[bytes]:
         letter = kind[0]
@@ -65,7 +70,7 @@ class Site:
         if who == "ours":
             with self.store.begin(self.tenant_id, write=False) as unit:
                 return sum(tally.all for tally in unit.events.tally(self.message_id).values())
-        with create_engine(self.rival_url).connect() as connection:
+        with self.rival.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(HITS)).scalar_one())
 
 
@@ -78,7 +83,7 @@ def compare(people: int, rounds: int, server: PostgresServer) -> dict[str, Figur
             site = Site(server, name, people)
             ours, plain = measure(site, "ours"), measure(site, "litestar_insert")
             lost.append(kill(site))
-            site.store.close()
+            site.close()
         found["ours"].append(ours)
         found["litestar_insert"].append(plain)
         found["ratios"].append({f"{kind}_x_plain": ours[kind] / plain[kind] for kind in ours})
