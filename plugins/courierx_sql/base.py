@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 import msgspec
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, InterfaceError, InternalError, OperationalError, TimeoutError
 
 from courierx_core.audit import ACT, Act
-from courierx_core.errors import Changed, StoreError
+from courierx_core.errors import Changed, NotFound, StoreError
 from courierx_core.ports.driver import C, Runtime
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
@@ -23,6 +23,7 @@ from courierx_sql.rows.audit import AuditRows
 from courierx_sql.sets import Sets
 from courierx_sql.unit import SqlPlatformUnit, SqlUnit
 
+OUT_OF_RANGE = "22003"
 SERIALIZATION_FAILURE = "40001"
 WRITE = "courierx_write"
 """Execution option of a connection: whether its transaction may change anything."""
@@ -121,6 +122,10 @@ class SqlStore(Store[C]):
         """Turn the driver's outages into StoreError."""
         try:
             yield
+        except (OverflowError, DataError) as error:
+            if isinstance(error, DataError) and getattr(error.orig, "sqlstate", "") != OUT_OF_RANGE:
+                raise
+            raise NotFound("There is nothing with a number as large as that.") from error
         except (OperationalError, InterfaceError, InternalError) as error:
             if getattr(error.orig, "sqlstate", "") == SERIALIZATION_FAILURE:
                 raise Changed("Somebody else changed it at the same time: read it again.") from error

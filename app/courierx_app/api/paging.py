@@ -29,6 +29,12 @@ Since: TypeAlias = Annotated[
 """A text, for a number would be read as seconds since 1970; see `moment`."""
 
 
+class InvalidCursor(InvalidInput):
+    """The cursor is none that a page gave."""
+
+    code = "invalid_cursor"
+
+
 class _Row(Protocol):
     @property
     def id(self) -> int: ...

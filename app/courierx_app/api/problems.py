@@ -13,6 +13,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
 
 from courierx_app.api.body import MalformedBody
+from courierx_app.api.paging import InvalidCursor
 from courierx_app.api.request_id import request_id
 from courierx_core.errors import (
     Changed,
@@ -32,6 +33,7 @@ from courierx_core.hooks import HookFailed
 log = logging.getLogger("courierx_app.api")
 
 STATUS: Mapping[type[CourierXError], int] = {
+    InvalidCursor: 400,
     MalformedBody: 400,
     InvalidInput: 422,
     RenderError: 422,
@@ -112,6 +114,9 @@ def http_problem(request: Request[Any, Any, Any], error: HTTPException) -> Respo
         return courierx_problem(request, MalformedBody.of("", "required", "The body is missing."))
     if isinstance(error, ValidationException):
         status, errors = 422, _query_problems(error.extra)
+        if any(each.field == "cursor" for each in errors):
+            told = "is none that a page gave: take X-Next-Cursor of the page before, or its Link"
+            return courierx_problem(request, InvalidCursor.of("cursor", "invalid", told))
         detail = _detail(errors) if errors else detail
     if status >= 500:
         detail = "Something went wrong here."
