@@ -211,7 +211,7 @@ def test_a_yes_takes_back_an_unsubscribe_and_a_place_on_the_list_that_was_left(s
 def test_without_a_sender_the_page_says_to_come_back_and_the_log_why(
     site: Page, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("courierx_core.messages.transactional.default_sender", lambda courier, unit: None)
+    monkeypatch.setattr("courierx_core.senders.service.default_sender", lambda courier, unit: None)
     answer = site.ask()
     assert answer.status_code == 503
     assert "später noch einmal" in answer.text
