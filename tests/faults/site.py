@@ -90,6 +90,8 @@ class Site:
     def close(self) -> None:
         for process in self.processes:
             process.discard()
+            # pytest shows it where the test failed
+            print(f"--- {process.log.name}, process {process.pid}", process.words(), sep="\n")
         self.courier.close()
 
     # Processes.
