@@ -120,7 +120,7 @@ def core(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def third_party(session: nox.Session) -> None:
-    """Install the wheel and the example plugin as its author would, and run the plugin's own tests."""
+    """Install the wheel, the example plugin and a generated one as their authors would; run their tests."""
     install_courierx(session, "pytest", "hypothesis")
     install(session, str(wheel_of(session, PIGEON)))
     with tempfile.TemporaryDirectory() as folder:
@@ -128,6 +128,9 @@ def third_party(session: nox.Session) -> None:
         with session.chdir(folder):
             session.run("courierx", "plugins")
             pytest(session, "-W", "error", "tests", *session.posargs)
+            session.run("courierx", "plugin", "new", "night-owl")
+            install(session, str(wheel_of(session, Path(folder) / "courierx-night-owl")))
+            pytest(session, "-W", "error", "courierx-night-owl/tests")
 
 
 @nox.session(reuse_venv=False)

@@ -32,6 +32,7 @@ COMMANDS = {
     "sns": ("courierx_app.cli.sns:sns", "Check a notification of Amazon SNS."),
     "transports": ("courierx_app.cli.transports:transports", "Show transports, pause and resume them."),
     "plugins": ("courierx_app.cli.plugins:plugins", "Show what is installed, chosen, disabled or broken."),
+    "plugin": ("courierx_app.cli.plugin:plugin", "Begin a plugin of your own."),
 }
 
 

@@ -1,0 +1,27 @@
+"""`courierx plugin new`: begin a plugin. It needs no settings and no database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_FOLDER = click.Path(path_type=Path)
+
+
+@click.group()
+def plugin() -> None:
+    """Begin a plugin of your own."""
+
+
+@plugin.command()
+@click.argument("name")
+@click.option("--into", type=_FOLDER, help="The folder to make.  [default: courierx-NAME]")
+def new(name: str, into: Path | None) -> None:
+    """Write a distribution with a transport that works and tests that pass; change it from there."""
+    from courierx_app.scaffold import write
+
+    folder = into or Path(f"courierx-{name}")
+    for file in write(name, folder):
+        click.echo(str(file))
+    click.echo(f"\nNext: cd {folder} && pip install -e . pytest && pytest")

@@ -1,0 +1,74 @@
+"""`courierx plugin new` writes a plugin that passes its own tests and sends mail, outside our folder."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from email import message_from_bytes
+from pathlib import Path
+
+import pytest
+
+from courierx_app.scaffold import write
+from courierx_core.errors import InvalidInput
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Path:
+    """Lay a generated plugin out as pip would: its package and its entry points on the path."""
+    folder = tmp_path / "courierx-night-owl"
+    write("night-owl", folder)
+    info = folder / "src/courierx_night_owl-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: courierx-night-owl\nVersion: 0.1.0\n")
+    line = 'night-owl = "courierx_night_owl.transport:NightOwlTransport"'
+    assert (
+        f'[project.entry-points."courierx.transports"]\n{line}\n' in (folder / "pyproject.toml").read_text()
+    )
+    (info / "entry_points.txt").write_text(f"[courierx.transports]\n{line.replace(chr(34), '')}\n")
+    return folder
+
+
+def run(folder: Path, *arguments: str, **environ: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], "PYTHONPATH": str(folder / "src"), **environ},
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_its_own_tests_pass(installed: Path) -> None:
+    told = run(installed, "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests")
+    assert "passed" in told
+
+
+def test_it_sends_mail(installed: Path) -> None:
+    (installed / "people.csv").write_text("email,first_name\nann@x.example,Ann\nbob@x.example,Bob\n")
+    (installed / "mail.html").write_text("<p>Dear {{ first_name }}</p>")
+    run(
+        installed, "courierx_app.cli", "send", "--csv", "people.csv", "--subject", "Hello",
+        "--html", "mail.html", "--from", "me@acme.example", "--yes",
+        COURIERX_TRANSPORT="night-owl", NIGHT_OWL_FOLDER="out",
+    )  # fmt: skip
+    mails = [message_from_bytes(file.read_bytes()) for file in (installed / "out").iterdir()]
+    assert sorted(str(mail["To"]) for mail in mails) == ["ann@x.example", "bob@x.example"]
+
+
+@pytest.mark.parametrize("name", ["", "Pigeon", "a b", "../up", "9lives", "a--b", "x" * 41])
+def test_a_name_that_no_package_can_have_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InvalidInput):
+        write(name, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_nothing_is_written_over(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput):
+        write("owl", tmp_path)
+    assert list(tmp_path.iterdir()) == []
