@@ -1,7 +1,7 @@
-"""What `courierx plugin new` writes: a distribution whose transport works, and whose tests pass, as it is.
+"""What `courierx plugin new` writes: a distribution that works, and whose tests pass, as it is.
 
-The transport leaves each message as a file in a folder, which needs no far side; its author replaces
-`send` and keeps the rest.
+Its transport leaves each message as a file in a folder, which needs no far side; its hook counts what was
+sent. Their author replaces the one method, and keeps the rest.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ NAME_MAX = 40
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
-def write(name: str, into: Path) -> list[Path]:
+def write(name: str, into: Path, kind: str = "transport") -> list[Path]:
     """Write the distribution `courierx-NAME` into a folder that does not exist yet; return its files.
+
+    `kind` is one of KINDS.
 
     Raises InvalidInput: a name that no package can have, or a folder that is there.
     """
@@ -30,10 +32,12 @@ def write(name: str, into: Path) -> list[Path]:
         "name": name,
         "package": f"courierx_{name.replace('-', '_')}",
         "title": "".join(part.capitalize() for part in name.split("-")),
+        "module": kind,
         "env": name.replace("-", "_").upper(),
+        **_WORDS[kind],
     }
     written = []
-    for path, text in FILES.items():
+    for path, text in (_COMMON | KINDS[kind]).items():
         file = into / Template(path).substitute(words)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(Template(text).substitute(words), "utf-8")
@@ -49,13 +53,13 @@ build-backend = "hatchling.build"
 [project]
 name = "courierx-$name"
 version = "0.1.0"
-description = "Sends CourierX mail through $title."
+description = "$does $title."
 readme = "README.md"
 requires-python = ">=3.11"
 dependencies = ["courierx"]
 
-[project.entry-points."courierx.transports"]
-$name = "$package.transport:${title}Transport"
+[project.entry-points."$group"]
+$name = "$package.$module:$title$object"
 
 [tool.hatch.build.targets.wheel]
 packages = ["src/$package"]
@@ -64,14 +68,13 @@ packages = ["src/$package"]
 _README = """\
 # courierx-$name
 
-Sends CourierX mail through $title. As it was generated it leaves each message as a file in a folder.
+$does $title.
 
     pip install -e . pytest
     pytest
-    COURIERX_TRANSPORT=$name courierx plugins
+    courierx plugins
 
-Next: replace the body of `send` in `src/$package/transport.py`, give `tests/test_transport.py` a peer that
-answers as your far side does (`courierx_core.testing.HttpPeer`), and keep the contract green.
+Next: replace `$method` in `src/$package/$module.py`, and keep `tests/test_$module.py` green.
 """
 
 _TRANSPORT = '''\
@@ -136,7 +139,7 @@ class ${title}Session(Session):
         pass
 '''
 
-_TEST = '''\
+_TRANSPORT_TEST = '''\
 """The transport keeps the contract."""
 
 from __future__ import annotations
@@ -179,12 +182,76 @@ def test_the_entry_point_is_found_by_its_name() -> None:
     assert TRANSPORTS.load("$name") is ${title}Transport
 '''
 
-FILES = {
+_HOOKS = '''\
+"""Hooks of `$name`: any method that is named as in `courierx_core.hookspecs` and marked is asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from courierx_core import Outcome, hookimpl
+
+
+class ${title}Hooks:
+    """Made once per process."""
+
+    def __init__(self) -> None:
+        self.seen: Counter[str] = Counter()
+
+    @hookimpl
+    def courierx_after_send(self, results: Sequence[Outcome]) -> None:
+        self.seen += Counter(outcome.state for outcome in results)
+'''
+
+_HOOKS_TEST = '''\
+"""The hooks fit their specifications, and are asked."""
+
+from __future__ import annotations
+
+from $package.hooks import ${title}Hooks
+
+from courierx_core import Outcome
+from courierx_core.plugins import load_hooks, register
+
+
+def test_it_counts_what_was_sent() -> None:
+    plugin = ${title}Hooks()
+    hooks = register([("$name", plugin)])
+    hooks.after_send([Outcome(1, 1, 1, "accepted", attempt=1), Outcome(2, 1, 1, "uncertain", attempt=1)])
+    assert plugin.seen == {"accepted": 1, "uncertain": 1}
+
+
+def test_it_is_installed_and_asked() -> None:
+    assert "$name" in load_hooks().order()["courierx_after_send"]
+'''
+
+_COMMON = {
     "pyproject.toml": _PYPROJECT,
     "README.md": _README,
     "src/$package/__init__.py": '"""$title for CourierX."""\n',
     "src/$package/py.typed": "",
-    "src/$package/transport.py": _TRANSPORT,
-    "tests/test_transport.py": _TEST,
 }
 """Path -> text, both with `$name` and its kin to fill in."""
+
+_WORDS = {
+    "transport": {
+        "does": "Sends CourierX mail through",
+        "group": "courierx.transports",
+        "object": "Transport",
+        "method": "send",
+    },
+    "hooks": {
+        "does": "Hooks into CourierX for",
+        "group": "courierx.hooks",
+        "object": "Hooks",
+        "method": "courierx_after_send",
+    },
+}
+"""Kind -> the words of its own."""
+
+KINDS = {
+    "transport": {"src/$package/transport.py": _TRANSPORT, "tests/test_transport.py": _TRANSPORT_TEST},
+    "hooks": {"src/$package/hooks.py": _HOOKS, "tests/test_hooks.py": _HOOKS_TEST},
+}
+"""Kind -> its files, beside what all have."""

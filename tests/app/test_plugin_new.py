@@ -5,28 +5,25 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tomllib
 from email import message_from_bytes
 from pathlib import Path
 
 import pytest
 
-from courierx_app.scaffold import write
+from courierx_app.scaffold import KINDS, write
 from courierx_core.errors import InvalidInput
 
 
-@pytest.fixture
-def installed(tmp_path: Path) -> Path:
+def lay_out(folder: Path, kind: str) -> Path:
     """Lay a generated plugin out as pip would: its package and its entry points on the path."""
-    folder = tmp_path / "courierx-night-owl"
-    write("night-owl", folder)
+    write("night-owl", folder, kind)
     info = folder / "src/courierx_night_owl-0.1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: courierx-night-owl\nVersion: 0.1.0\n")
-    line = 'night-owl = "courierx_night_owl.transport:NightOwlTransport"'
-    assert (
-        f'[project.entry-points."courierx.transports"]\n{line}\n' in (folder / "pyproject.toml").read_text()
-    )
-    (info / "entry_points.txt").write_text(f"[courierx.transports]\n{line.replace(chr(34), '')}\n")
+    project = tomllib.loads((folder / "pyproject.toml").read_text())["project"]
+    ((group, points),) = project["entry-points"].items()
+    (info / "entry_points.txt").write_text(f"[{group}]\nnight-owl = {points['night-owl']}\n")
     return folder
 
 
@@ -44,12 +41,16 @@ def run(folder: Path, *arguments: str, **environ: str) -> str:
     return done.stdout
 
 
-def test_its_own_tests_pass(installed: Path) -> None:
-    told = run(installed, "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests")
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_own_tests_pass(tmp_path: Path, kind: str) -> None:
+    told = run(
+        lay_out(tmp_path / "owl", kind), "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests"
+    )
     assert "passed" in told
 
 
-def test_it_sends_mail(installed: Path) -> None:
+def test_it_sends_mail(tmp_path: Path) -> None:
+    installed = lay_out(tmp_path / "owl", "transport")
     (installed / "people.csv").write_text("email,first_name\nann@x.example,Ann\nbob@x.example,Bob\n")
     (installed / "mail.html").write_text("<p>Dear {{ first_name }}</p>")
     run(

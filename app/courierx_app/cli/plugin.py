@@ -17,11 +17,13 @@ def plugin() -> None:
 @plugin.command()
 @click.argument("name")
 @click.option("--into", type=_FOLDER, help="The folder to make.  [default: courierx-NAME]")
-def new(name: str, into: Path | None) -> None:
-    """Write a distribution with a transport that works and tests that pass; change it from there."""
+@click.option("--kind", type=click.Choice(["transport", "hooks"]), default="transport", show_default=True,
+              help="What it plugs in.")  # fmt: skip
+def new(name: str, into: Path | None, kind: str) -> None:
+    """Write a distribution that works, with tests that pass; change it from there."""
     from courierx_app.scaffold import write
 
     folder = into or Path(f"courierx-{name}")
-    for file in write(name, folder):
+    for file in write(name, folder, kind):
         click.echo(str(file))
     click.echo(f"\nNext: cd {folder} && pip install -e . pytest && pytest")
