@@ -75,7 +75,7 @@ def test_the_log_is_filtered(client: Client, tenant_id: int, campaign: dict[str,
     assert len(client.get(path, params={"status": "sent", "recipient": "p0@x.example"}).json()) == 1
     for wrong in ("status=gone", "recipient=no", "since=2026-01-31T12:00:00", "limit=0", "cursor=0"):
         answer = client.get(f"/email-logs?tenant_id={tenant_id}&{wrong}")
-        assert (answer.status_code, wrong) == (422, wrong)
+        assert (answer.status_code, wrong) == (400 if wrong.startswith("cursor") else 422, wrong)
         assert answer.json()["errors"][0]["field"] == wrong.partition("=")[0]
 
 

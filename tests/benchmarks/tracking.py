@@ -6,6 +6,7 @@ Then ours is killed under load. Every hit that was answered is counted in the da
 
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import create_engine, func, select
@@ -29,6 +31,8 @@ from courierx_sql.postgresql import PostgresStore
 from tests.benchmarks.figures import Figures, Unbalanced, medians
 from tests.benchmarks.tracking_server import HITS
 from tests.servers import APP, TEMPLATE, PostgresServer
+
+ROOT = Path(__file__).parents[2]
 
 CONNECTIONS, PIPELINED = 16, 4
 URL = "https://acme.example/offers?of=may"
@@ -136,7 +140,7 @@ def running(site: Site, who: str) -> Iterator[tuple[subprocess.Popen[bytes], tup
             [*command, str(listener.fileno())],
             pass_fds=[listener.fileno()],
             cwd=folder,
-            env={"PYTHONPATH": ":".join(sys.path)},
+            env={"PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, sys.path)])},
         )
         try:
             yield process, listener.getsockname()
