@@ -14,7 +14,7 @@ from courierx_core.delivery.log_answer import LogAnswer, log_answer
 from courierx_core.errors import Conflict
 from courierx_core.exports.csvlines import csv_lines
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.suppression.model import Cause
+from courierx_core.suppression.answer import SuppressionAnswer, suppression_answer
 
 Form: TypeAlias = Literal["csv", "jsonl"]
 PAGE = 1000
@@ -28,18 +28,6 @@ class Record(Protocol):
 
 
 R = TypeVar("R", bound=Record)
-
-
-class SuppressedAddress(msgspec.Struct, frozen=True, kw_only=True):
-    """A suppression as a file tells of it; `email` may be `@domain`."""
-
-    id: int
-    tenant_id: int
-    email: str
-    reason: str
-    cause: Cause
-    created_at: datetime | None
-    expires_at: datetime | None
 
 
 class Export(msgspec.Struct, Generic[R], frozen=True, kw_only=True):
@@ -87,23 +75,14 @@ def email_logs(
     )
 
 
-def suppressions() -> Export[SuppressedAddress]:
+def suppressions() -> Export[SuppressionAnswer]:
     """Who gets no mail, and why."""
     return Export(
         name="suppression",
         page=lambda unit, before: [
-            SuppressedAddress(
-                id=each.id,
-                tenant_id=each.tenant_id,
-                email=each.address,
-                reason=each.reason,
-                cause=each.cause,
-                created_at=each.created_at,
-                expires_at=each.expires_at,
-            )
-            for each in unit.suppressions.list(before=before, limit=PAGE)
+            suppression_answer(each) for each in unit.suppressions.list(before=before, limit=PAGE)
         ],
-        columns=lambda unit: SuppressedAddress.__struct_fields__,
+        columns=lambda unit: SuppressionAnswer.__struct_fields__,
         cells=_cells,
     )
 

@@ -19,7 +19,8 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_app.api.uploads import uploaded
 from courierx_core.imports.model import Options
-from courierx_core.suppression.model import Cause, Suppression, listed_as
+from courierx_core.suppression.answer import SuppressionAnswer, suppression_answer
+from courierx_core.suppression.model import listed_as
 from courierx_core.suppression.service import suppress
 from courierx_core.tenants import service as tenants
 
@@ -48,16 +49,6 @@ class SuppressionImport(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = "imported"
 
 
-class SuppressionAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    id: int
-    tenant_id: int
-    email: str
-    reason: str
-    cause: Cause
-    created_at: datetime | None
-    expires_at: datetime | None
-
-
 class SuppressionController(Controller):
     path = "/suppression"
     tags = ("Suppression",)
@@ -74,7 +65,10 @@ class SuppressionController(Controller):
             with courier.store.begin(tenant_id) as unit:
                 tenants.require(unit)
                 now, address = courier.runtime.now(), _listed_as(data.email)
-                answer(unit, shown(suppress(unit, address, data.reason, until=data.expires_at, now=now)))
+                answer(
+                    unit,
+                    suppression_answer(suppress(unit, address, data.reason, until=data.expires_at, now=now)),
+                )
 
         return once(tenant_id, data, add, 201)
 
@@ -110,7 +104,7 @@ class SuppressionController(Controller):
         address = _listed_as(email) if email else None
         with courier.store.begin(caller.tenant(tenant_id), write=False) as unit:
             found = unit.suppressions.list(before=cursor, limit=limit, address=address)
-        return page(request, [shown(each) for each in found], limit)
+        return page(request, [suppression_answer(each) for each in found], limit)
 
     @delete("/{suppression_id:int}", opt=needs("suppression:write"), sync_to_thread=True)
     def remove(self, courier: TheCourier, caller: TheCaller, suppression_id: FromPath[int]) -> None:
@@ -118,15 +112,3 @@ class SuppressionController(Controller):
         with courier.store.begin(caller.owner(courier, "suppressions", suppression_id)) as unit:
             unit.suppressions.get(suppression_id)
             unit.suppressions.remove(suppression_id)
-
-
-def shown(suppression: Suppression) -> SuppressionAnswer:
-    return SuppressionAnswer(
-        id=suppression.id,
-        tenant_id=suppression.tenant_id,
-        email=suppression.address,
-        reason=suppression.reason,
-        cause=suppression.cause,
-        created_at=suppression.created_at,
-        expires_at=suppression.expires_at,
-    )
