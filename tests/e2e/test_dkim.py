@@ -53,13 +53,15 @@ def verifies(mail: bytes, place: int = 0) -> bool:
 texts = st.text(
     st.sampled_from("ab .\t\n\r=é 😀<>-") | st.characters(exclude_categories=["Cs"]), max_size=60
 )  # fmt: skip
-bodies = texts.map(lambda text: text + "{{ first_name }}" + text)
+sources = texts.map(lambda text: text.replace("{", ""))
+"""Templates that say nothing but text: a brace beside another would be syntax."""
+bodies = sources.map(lambda text: text + "{{ first_name }}" + text)
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(
     stream=st.sampled_from(["broadcast", "transactional"]),
-    subject=texts,
+    subject=sources,
     text=bodies,
     html=st.just("") | bodies,
     name=texts,
@@ -79,7 +81,7 @@ def test_every_message_that_is_compiled_verifies(
 ) -> None:
     attachments = [Attachment(filename="a.txt", content_type="text/plain", content=data) for data in files]
     source = message(
-        stream, subject=subject.replace("{", "") + logic, text=text, html=html, from_name=name, cc=cc,
+        stream, subject=subject + logic, text=text, html=html, from_name=name, cc=cc,
         reply_to="Ann <ann@example.com>", attachments=tuple(attachments),
         headers=(("X-Odd", name),) if name.isprintable() else (),
     )  # fmt: skip
