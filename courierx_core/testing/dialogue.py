@@ -85,7 +85,7 @@ class Peer:
         self.mute = False
         self.delay = 0.0
         self.late = b""
-        """The reply that goes out after `delay` seconds."""
+        """The reply that waits for `delay` seconds."""
         self.authenticated = False
         self.login: list[bytes] | None = None
 
@@ -105,10 +105,10 @@ class StartTls(Exception):
 
 
 class Dialogue:
-    """What the server says: takes a connection's bytes, gives the replies. It does no I/O.
+    """What the server says: takes a connection's bytes, gives the replies. It touches no socket.
 
-    A reply that is to wait is in `peer.delay` seconds; `peer.hung` says that nothing more is answered,
-    `peer.mute` that nothing more is even read.
+    `peer.late` is a reply that goes out after `peer.delay` seconds; `peer.hung` says that nothing more is
+    answered, `peer.mute` that nothing more is even read.
     """
 
     def __init__(
