@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import re
 from typing import Any
-from urllib.parse import parse_qs
 
 from litestar import HttpMethod, MediaType, Request, Response, post, route
 from litestar.params import FromPath, RawBody
 
 from courierx_app.api.given import TheCourier
 from courierx_app.api.scopes import PUBLIC
+from courierx_app.public.form import BODY_MAX_BYTES, form
 from courierx_app.public.page import Look, masked, page
 from courierx_app.public.words import words
 from courierx_core.audience.preferences import Preferences, choose, look, resubscribe, unsubscribe
 from courierx_core.courier import Courier
-from courierx_core.errors import InvalidInput
 
-BODY_MAX_BYTES = 64 * 1024
-_FIELDS_MAX = 200
 _ID = re.compile("[0-9]{1,19}")
 
 _Asked = Request[Any, Any, Any]
@@ -87,14 +84,6 @@ def save_preferences(
         case _:
             return _shown("preferences", request, courier, look(courier, token, "preferences"))
     return _shown("preferences", request, courier, found, saved=True)
-
-
-def form(body: bytes) -> dict[str, list[str]]:
-    """Read an application/x-www-form-urlencoded body. Raises InvalidInput for one with too many fields."""
-    try:
-        return parse_qs(body.decode("utf-8", "replace"), keep_blank_values=True, max_num_fields=_FIELDS_MAX)
-    except ValueError:
-        raise InvalidInput.of("", "too_long", f"The form has more than {_FIELDS_MAX} fields.") from None
 
 
 def _shown(

@@ -14,8 +14,8 @@ from litestar.params import FromPath, RawBody
 from courierx_app.api.given import TheCourier
 from courierx_app.api.scopes import PUBLIC
 from courierx_app.client_address import client_address, source
+from courierx_app.public.form import BODY_MAX_BYTES, form
 from courierx_app.public.page import Look, masked, page
-from courierx_app.public.preferences import BODY_MAX_BYTES, form
 from courierx_app.public.words import Words, words
 from courierx_core.audience import opt_in
 from courierx_core.audience.opt_in import Asked, Offer, Wording
