@@ -69,9 +69,8 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
         return self.runtime.secrets
 
     def startup(self) -> None:
-        """Tell every hook plugin that the process is assembled. Raises HookFailed: it must not start."""
-        for call in self.hooks.calls("courierx_startup"):
-            call.guarded(courier=self)
+        """Tell every hook plugin that the process is assembled. Raises PluginError: it must not start."""
+        self.hooks.startup(self)
 
     def close(self) -> None:
         """Close every driver; safe to call twice."""

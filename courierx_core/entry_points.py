@@ -6,6 +6,8 @@ import re
 from importlib.metadata import Distribution, EntryPoint
 from importlib.metadata import entry_points as _entry_points
 
+from courierx_core.errors import MissingExtra, PluginBroken, PluginError
+
 _REQUIREMENT = re.compile(r"\s*([A-Za-z0-9][A-Za-z0-9._-]*).*;.*\bextra\s*==\s*['\"]([^'\"]+)['\"]")
 
 
@@ -19,14 +21,15 @@ def origin(point: EntryPoint) -> str:
     return f"{point.dist.name} {point.dist.version}" if point.dist else "unknown"
 
 
-def why_broken(point: EntryPoint, problem: Exception) -> str:
+def not_loaded(point: EntryPoint, problem: BaseException) -> PluginError:
     """Say why an entry point did not load and, where a module is missing, what installs it."""
+    said = f"The plugin {point.name!r} of {origin(point)} cannot be loaded:"
     if not isinstance(problem, ImportError):
-        return f"{type(problem).__name__}: {problem}"
+        return PluginBroken(f"{said} {type(problem).__name__}: {problem}")
     extra = missing_extra(point.dist, problem.name or "") if point.dist else ""
     if extra and point.dist:
-        return f"{problem}; install it with: pip install '{point.dist.name}[{extra}]'"
-    return str(problem)
+        return MissingExtra(f"{said} {problem}; install it with: pip install '{point.dist.name}[{extra}]'")
+    return PluginBroken(f"{said} {problem}")
 
 
 def missing_extra(dist: Distribution, module: str) -> str:

@@ -86,6 +86,14 @@ class PluginError(CourierXError):
     code = "plugin"
 
 
+class PluginBroken(PluginError):
+    """A plugin's own code raised where it was loaded or made."""
+
+
+class MissingExtra(PluginError):
+    """A plugin's library is not installed; the text names the extra that brings it."""
+
+
 class StoreError(CourierXError):
     """The store cannot be reached or cannot write (down, locked, disk full). Nothing half-done stays."""
 

@@ -2,8 +2,9 @@
 
 The entry point names a module, or a class that is made once per process without arguments. An
 implementation is marked with `courierx_core.hookimpl` and may take fewer arguments than its hook.
-Guards fail closed: what they raise defers the deliveries. Observers fail open: what they raise is
-logged, and the plugin is not asked again by this process.
+Guards fail closed: what they raise defers the deliveries. Everything else fails open: a plugin that raises
+where it is loaded, started or told something is left out by this process from then on, which its log,
+`courierx plugins`, `courierx doctor` and `/health/ready` say. One that cannot start guards by refusing.
 """
 
 from __future__ import annotations

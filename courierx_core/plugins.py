@@ -17,8 +17,8 @@ import msgspec
 import pluggy
 
 from courierx_core import hookspecs
-from courierx_core.entry_points import entry_points, origin, why_broken
-from courierx_core.errors import PluginError
+from courierx_core.entry_points import entry_points, not_loaded, origin
+from courierx_core.errors import MissingExtra, PluginError
 from courierx_core.hooks import Hooks
 from courierx_core.ports.driver import Driver
 from courierx_core.ports.feedback import FeedbackSource
@@ -84,15 +84,17 @@ def _load_driver(group: str, name: str) -> tuple[EntryPoint, object]:
             return entry_points(group)
 
     def fail(manager: object, point: EntryPoint, problem: BaseException) -> None:
-        assert isinstance(problem, Exception)
-        why = why_broken(point, problem)
-        raise PluginError(f"The plugin {name!r} of {origin(point)} cannot be loaded: {why}") from problem
+        raise not_loaded(point, problem) from problem
 
     try:
         found = Drivers(group, name, invoke_on_load=False, on_load_failure_callback=fail)
     except MultipleMatches:
         owners = [origin(point) for point in entry_points(group) if point.name == name]
         raise PluginError(f"{name!r} in {group} is installed twice, by: {', '.join(owners)}.") from None
+    except (AssertionError, SystemExit) as problem:  # which stevedore lets through
+        raise not_loaded(
+            next(point for point in entry_points(group) if point.name == name), problem
+        ) from problem
     extension = found.extensions[0]
     return extension.entry_point, extension.plugin
 
@@ -109,33 +111,68 @@ def register(plugins: Sequence[tuple[str, object]] = (), *, specs: Iterable[Modu
 
     Raises PluginError for an implementation that fits no specification.
     """
-    manager = pluggy.PluginManager("courierx")
-    for spec in (hookspecs, *specs):
-        manager.add_hookspecs(spec)
+    manager = _manager(specs)
     # pluggy asks the last registered first.
     for name, plugin in reversed(plugins):
-        try:
-            manager.register(plugin, name)
-            manager.check_pending()
-        except (pluggy.PluginValidationError, ValueError) as problem:
-            raise PluginError(f"The plugin {name!r} does not fit: {problem}") from problem
+        _register(manager, name, plugin)
     return Hooks(manager)
 
 
-def load_hooks(*, disabled: Collection[str] = (), specs: Iterable[ModuleType] = ()) -> Hooks:
+def _manager(specs: Iterable[ModuleType]) -> pluggy.PluginManager:
+    manager = pluggy.PluginManager("courierx")
+    for spec in (hookspecs, *specs):
+        manager.add_hookspecs(spec)
+    return manager
+
+
+def _register(manager: pluggy.PluginManager, name: str, plugin: object) -> None:
+    try:
+        manager.register(plugin, name)
+        manager.check_pending()
+        _require_no_wrapper(manager, plugin)
+    except (pluggy.PluginValidationError, ValueError) as problem:
+        if manager.has_plugin(name):
+            manager.unregister(name=name)
+        raise PluginError(f"The plugin {name!r} does not fit: {problem}") from problem
+
+
+def _require_no_wrapper(manager: pluggy.PluginManager, plugin: object) -> None:
+    for caller in manager.get_hookcallers(plugin) or ():
+        if any(
+            each.plugin is plugin and (each.wrapper or each.hookwrapper) for each in caller.get_hookimpls()
+        ):
+            raise ValueError(f"it wraps {caller.name}; CourierX asks one by one.")
+
+
+def load_hooks(
+    *, disabled: Collection[str] = (), required: Collection[str] = (), specs: Iterable[ModuleType] = ()
+) -> Hooks:
     """Load every installed hook plugin that is not disabled: the built-in ones first, then by name.
 
-    Raises PluginError for a broken one (a guard that is not there would let everything through) and for
-    a disabled name that nobody has.
+    One that cannot be loaded is in quarantine (`Hooks.quarantined`), unless it is built in or `required`:
+    then PluginError, as for a name in `disabled` or `required` that nobody has.
     """
     points = _hook_points()
-    if unknown := sorted(set(disabled) - {point.name for point in points}):
+    for setting, names in (("DISABLE", disabled), ("REQUIRE", required)):
+        if unknown := sorted(set(names) - {point.name for point in points}):
+            raise PluginError(
+                f"COURIERX_{setting}_PLUGINS names {', '.join(unknown)}, which is not installed; "
+                f"installed: {', '.join(point.name for point in points) or 'none'}."
+            )
+    if both := sorted(set(disabled) & set(required)):
         raise PluginError(
-            f"COURIERX_DISABLE_PLUGINS names {', '.join(unknown)}, which is not installed; "
-            f"installed: {', '.join(point.name for point in points) or 'none'}."
+            f"{', '.join(both)} is in COURIERX_DISABLE_PLUGINS and in COURIERX_REQUIRE_PLUGINS."
         )
-    plugins = [(point.name, _load_hook(point)) for point in points if point.name not in disabled]
-    return register(plugins, specs=specs)
+    manager = _manager(specs)
+    broken: dict[str, PluginError] = {}
+    for point in reversed([point for point in points if point.name not in disabled]):
+        try:
+            _register(manager, point.name, _load_hook(point))
+        except PluginError as problem:
+            if _is_ours(point) or point.name in required:
+                raise
+            broken[point.name] = problem
+    return Hooks(manager, broken)
 
 
 def _hook_points() -> list[EntryPoint]:
@@ -159,14 +196,11 @@ def _load_hook(point: EntryPoint) -> object:
         return plugin() if inspect.isclass(plugin) else plugin
     except PluginError:
         raise
-    except Exception as problem:
-        raise PluginError(
-            f"The plugin {point.name!r} of {origin(point)} cannot be loaded: {why_broken(point, problem)} "
-            f"(COURIERX_DISABLE_PLUGINS={point.name} starts without it.)"
-        ) from problem
+    except (Exception, SystemExit) as problem:
+        raise not_loaded(point, problem) from problem
 
 
-_State: TypeAlias = Literal["chosen", "installed", "disabled", "broken"]
+State: TypeAlias = Literal["chosen", "installed", "disabled", "needs_extra", "broken", "quarantined"]
 
 
 class Installed(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,32 +210,49 @@ class Installed(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     target: str
     origin: str
-    state: _State
+    state: State
+    """broken: it raises, or does not fit; quarantined: a broken hook plugin, which is left out."""
     why: str = ""
 
 
 def installed(
-    *, chosen: Mapping[str, Collection[str]] | None = None, disabled: Collection[str] = ()
+    *,
+    chosen: Mapping[str, Collection[str]] | None = None,
+    disabled: Collection[str] = (),
+    specs: Iterable[ModuleType] = (),
 ) -> list[Installed]:
     """List every plugin, importing each to see whether it works. `chosen` is group -> driver names."""
     listing = []
     for slot in SLOTS:
         for point in entry_points(slot.group):
             picked = point.name in (chosen or {}).get(slot.group, ())
-            state: _State = "chosen" if picked else "installed"
+            state: State = "chosen" if picked else "installed"
             listing.append(_listed(slot.group, point, state, partial(slot.load, point.name)))
     for point in entry_points(HOOKS):
         state = "disabled" if point.name in disabled else "chosen"
-        listing.append(_listed(HOOKS, point, state, partial(_load_hook, point)))
+        listing.append(_listed(HOOKS, point, state, partial(_try_hook, point, tuple(specs))))
     return listing
 
 
-def _listed(group: str, point: EntryPoint, state: _State, load: Callable[[], object]) -> Installed:
+def _try_hook(point: EntryPoint, specs: Iterable[ModuleType]) -> None:
+    manager = _manager(specs)
+    _register(manager, point.name, _load_hook(point))
+    hooks = Hooks(manager)
+    hooks.template_filters()
+    if hooks.quarantined:
+        raise PluginError(hooks.quarantined[point.name])
+
+
+def _listed(group: str, point: EntryPoint, state: State, load: Callable[[], object]) -> Installed:
     line = Installed(group=group, name=point.name, target=point.value, origin=origin(point), state=state)
     if state == "disabled":
         return line
     try:
         load()
+    except MissingExtra as problem:
+        return msgspec.structs.replace(line, state="needs_extra", why=str(problem))
     except PluginError as problem:
-        return msgspec.structs.replace(line, state="broken", why=str(problem))
+        return msgspec.structs.replace(
+            line, state="quarantined" if group == HOOKS else "broken", why=str(problem)
+        )
     return line

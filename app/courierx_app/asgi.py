@@ -168,8 +168,8 @@ def _access(courier: Courier, settings: Settings, dev: bool) -> Access:
 
 def _plugin_routes(courier: Courier) -> Sequence[Any]:
     routes: list[Any] = []
-    for call in courier.hooks.calls("courierx_register_routes"):
-        routes += call.guarded()
+    for _, brought in courier.hooks.ask("courierx_register_routes", Sequence):
+        routes += brought
     return routes
 
 

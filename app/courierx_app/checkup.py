@@ -9,8 +9,10 @@ from courierx_app import secret_key
 from courierx_app.container import (
     Chosen,
     chosen,
+    chosen_names,
     default_transport,
     hooks_of,
+    listing,
     policy_of,
     runtime_of,
 )
@@ -18,8 +20,8 @@ from courierx_app.settings import Configuration
 from courierx_core import adoption
 from courierx_core.domains import checkup as domains
 from courierx_core.errors import CourierXError
-from courierx_core.plugins import STORES, TRANSPORTS
-from courierx_core.ports.driver import Problem, Runtime
+from courierx_core.plugins import HOOKS, STORES, TRANSPORTS
+from courierx_core.ports.driver import Problem, Runtime, checked
 from courierx_core.ports.store import Store
 from courierx_core.transports.service import way_on
 
@@ -28,9 +30,7 @@ def checkup(configuration: Configuration) -> list[Problem]:
     """Check everything without starting or writing anything."""
     found = _keys(configuration) + _addresses(configuration)
     try:
-        order = hooks_of(configuration.settings).order()
-        names = sorted({name for plugins in order.values() for name in plugins})
-        found.append(Problem("info", "plugins", f"hook plugins: {', '.join(names) or 'none'}."))
+        found += _plugins(configuration)
         drivers = chosen(configuration)
     except CourierXError as problem:
         return [*found, *(Problem("error", problem.code, line) for line in str(problem).splitlines())]
@@ -38,6 +38,22 @@ def checkup(configuration: Configuration) -> list[Problem]:
         found.append(_no_transport(configuration))
     for each in drivers:
         found += _driver(each, configuration)
+    return found
+
+
+def _plugins(configuration: Configuration) -> list[Problem]:
+    """Try every installed plugin, as far as that goes without starting it: import, make, fit, filters."""
+    hooks_of(configuration.settings)  # which says what keeps a process from starting
+    found_plugins = listing(configuration)
+    loaded = [each.name for each in found_plugins if each.group == HOOKS and each.state == "chosen"]
+    found = [Problem("info", "plugins", f"hook plugins: {', '.join(loaded) or 'none'}.")]
+    chosen_already = chosen_names(configuration)
+    for each in found_plugins:
+        if each.state == "quarantined":
+            remedy = f"Mend it, or set COURIERX_DISABLE_PLUGINS={each.name}; until then it is left out."
+            found.append(Problem("error", "plugin_quarantined", each.why, remedy))
+        elif each.state == "broken" and each.name not in chosen_already[each.group]:
+            found.append(Problem("warning", "plugin_broken", each.why, "Nothing uses it."))
     return found
 
 
@@ -96,7 +112,7 @@ def _driver(each: Chosen, configuration: Configuration) -> list[Problem]:
     except CourierXError as problem:
         return [Problem("error", problem.code, str(problem))]
     try:
-        found += driver.check()
+        found += checked(driver)
         # what an older schema lacks cannot be asked for
         if each.slot is STORES and not any(problem.level == "error" for problem in found):
             found += _store(driver, runtime, configuration)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,14 +12,28 @@ import msgspec
 from courierx_app import hookspecs
 from courierx_app.secret_key import secret_keys
 from courierx_app.settings import Configuration, Settings, store_of
+from courierx_app.stand_in import STAND_INS, Broken, StandInFeedback
 from courierx_core.config import env_names, load
 from courierx_core.courier import Courier, Policy
-from courierx_core.errors import ConfigError, CourierXError
+from courierx_core.errors import ConfigError, CourierXError, PluginBroken
 from courierx_core.hooks import Hooks
 from courierx_core.mail.token import TokenKeys
-from courierx_core.plugins import FEEDBACK, LIMITERS, QUEUES, RESOLVERS, STORES, TRANSPORTS, Slot, load_hooks
+from courierx_core.plugins import (
+    FEEDBACK,
+    LIMITERS,
+    QUEUES,
+    RESOLVERS,
+    STORES,
+    TRANSPORTS,
+    Installed,
+    Slot,
+    installed,
+    load_hooks,
+)
 from courierx_core.ports.driver import Config, Driver, Runtime
 from courierx_core.secrets import SecretBox
+
+log = logging.getLogger(__name__)
 
 STAND_IN = "courierx@sandbox.invalid"
 
@@ -36,7 +51,16 @@ class Chosen(msgspec.Struct, frozen=True):
     environ: Mapping[str, str]
 
     def make(self, runtime: Runtime) -> Any:
-        return self.driver(self.name, self.config, runtime)
+        """Make the driver, or what stands in where its code raises. Raises PluginBroken where nothing can."""
+        try:
+            return self.driver(self.name, self.config, runtime)
+        except CourierXError:
+            raise
+        except Exception as problem:
+            why = f"The {self.slot.word} {self.name!r} cannot be made: {type(problem).__name__}: {problem}"
+            if self.slot.group not in STAND_INS:
+                raise PluginBroken(why) from problem
+            return STAND_INS[self.slot.group](self.name, Broken(why=why), runtime)
 
 
 def build(configuration: Configuration) -> Courier:
@@ -48,7 +72,9 @@ def build(configuration: Configuration) -> Courier:
     runtime = msgspec.structs.replace(runtime_of(configuration), secrets=SecretBox(keys))
     made: dict[str, dict[str, Any]] = {}
     for each in drivers:
-        made.setdefault(each.slot.group, {})[each.name] = each.make(runtime)
+        driver = made.setdefault(each.slot.group, {})[each.name] = each.make(runtime)
+        if isinstance(driver.config, Broken):
+            log.error("%s", driver.config.why)
     courier = Courier(
         store=_only(made, STORES),
         queue=_only(made, QUEUES),
@@ -96,7 +122,7 @@ def runtime_of(configuration: Configuration) -> Runtime:
 
 def hooks_of(settings: Settings) -> Hooks:
     """Load the hook plugins with the core's and the application's specifications."""
-    return load_hooks(disabled=settings.disable_plugins, specs=[hookspecs])
+    return load_hooks(disabled=settings.disable_plugins, required=settings.require_plugins, specs=[hookspecs])
 
 
 def public_url_of(settings: Settings) -> str:
@@ -150,6 +176,15 @@ def chosen_names(configuration: Configuration) -> dict[str, set[str]]:
         TRANSPORTS.group: {driver for driver, _ in transports_of(configuration).values()},
         FEEDBACK.group: {driver for driver, _ in sources_of(configuration).values()},
     }
+
+
+def listing(configuration: Configuration) -> list[Installed]:
+    """List every installed plugin, importing each to see whether it works."""
+    return installed(
+        chosen=chosen_names(configuration),
+        disabled=configuration.settings.disable_plugins,
+        specs=[hookspecs],
+    )
 
 
 def transports_of(configuration: Configuration) -> dict[str, tuple[str, dict[str, Any]]]:
@@ -206,11 +241,26 @@ def chosen(configuration: Configuration) -> list[Chosen]:
 def _feedback(drivers: Sequence[Chosen]) -> list[Chosen]:
     """Add the source of each transport whose driver has one of its name, with that transport's settings."""
     sources = FEEDBACK.names()
-    return [
-        msgspec.structs.replace(each, slot=FEEDBACK, driver=FEEDBACK.load(each.driver_name))
-        for each in drivers
-        if each.slot is TRANSPORTS and each.driver_name in sources
-    ]
+    return [_as_source(each) for each in drivers if each.slot is TRANSPORTS and each.driver_name in sources]
+
+
+def _as_source(transport: Chosen) -> Chosen:
+    driver = _load(FEEDBACK, transport.driver_name)
+    if isinstance(driver, Broken):
+        return msgspec.structs.replace(transport, slot=FEEDBACK, driver=StandInFeedback, config=driver)
+    if isinstance(transport.config, Broken):
+        driver = StandInFeedback
+    return msgspec.structs.replace(transport, slot=FEEDBACK, driver=driver)
+
+
+def _load(slot: Slot[Any], driver_name: str) -> type[Driver[Any]] | Broken:
+    """Load a driver. Where its code is broken and something can stand in, say why."""
+    try:
+        return slot.load(driver_name)
+    except PluginBroken as problem:
+        if slot.group not in STAND_INS:
+            raise
+        return Broken(why=str(problem))
 
 
 def _twice(drivers: Sequence[Chosen]) -> list[str]:
@@ -225,9 +275,11 @@ def _twice(drivers: Sequence[Chosen]) -> list[str]:
 def _chosen(
     slot: Slot[Any], name: str, driver_name: str, table: dict[str, Any], environ: Mapping[str, str]
 ) -> Chosen:
-    driver = slot.load(driver_name)
+    driver = _load(slot, driver_name)
     named = {TRANSPORTS.group: "transports.", FEEDBACK.group: "feedback."}.get(slot.group, "")
     where = f"[{named}{name}] of courierx.toml"
+    if isinstance(driver, Broken):
+        return Chosen(slot, name, driver_name, STAND_INS[slot.group], driver, where, table, environ)
     if named and name != driver_name:
         # Two instances of one driver share its variables, so what the instance's own table says wins.
         theirs = {variable for field, variable in env_names(driver.Config).items() if field in table}

@@ -17,6 +17,7 @@ from courierx_core.errors import ConfigError, Conflict, InvalidInput
 from courierx_core.imports.model import Options
 from courierx_core.imports.steps import ImportReport, import_csv
 from courierx_core.messages.service import freeze
+from courierx_core.ports.driver import checked
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Stream
 from courierx_core.tenants import service as tenants
@@ -68,7 +69,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
     def check_transport(self, courier: Courier) -> None:
         """Raise ConfigError where the far side cannot be used now, before anybody waits for it."""
         name = self.campaign.transport or courier.policy.default_transport
-        for problem in courier.transports[name].check():
+        for problem in checked(courier.transports[name]):
             if problem.level == "error":
                 raise ConfigError(f"{problem.text.rstrip('.')}. {problem.remedy}".strip())
 

@@ -59,6 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     feedback: Annotated[tuple[str, ...], Meta(extra={"env": "COURIERX_FEEDBACK"})] = ("sns",)
     """Feedback sources that belong to no one transport; each answers at `/events/NAME`."""
     disable_plugins: Annotated[tuple[str, ...], Meta(extra={"env": "COURIERX_DISABLE_PLUGINS"})] = ()
+    require_plugins: Annotated[tuple[str, ...], Meta(extra={"env": "COURIERX_REQUIRE_PLUGINS"})] = ()
+    """Hook plugins without which nothing starts. Any other that cannot be loaded is left out, and shown."""
     public_url: Annotated[
         str, Meta(extra={"env": "COURIERX_PUBLIC_URL"}, examples=["https://mail.example.com"])
     ] = ""

@@ -93,3 +93,11 @@ class Driver(ABC, Generic[C]):
 
     def close(self) -> None:
         """Give back what the instance holds; safe to call twice."""
+
+
+def checked(driver: Driver[Any]) -> list[Problem]:
+    """Return what a driver's `check` reports; one that raises is a problem too."""
+    try:
+        return driver.check()
+    except Exception as problem:
+        return [Problem("error", "check_failed", f"{driver.name}: {type(problem).__name__}: {problem}")]

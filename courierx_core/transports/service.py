@@ -10,6 +10,7 @@ from courierx_core.errors import CourierXError, NotFound
 from courierx_core.mail.address import split_address
 from courierx_core.messages import transactional
 from courierx_core.messages.new import NewMessage
+from courierx_core.ports.driver import checked
 from courierx_core.tenants import service as tenants
 from courierx_core.transports.model import PausedTransport
 
@@ -65,7 +66,7 @@ def way_on(name: str) -> str:
 def recovered(courier: Courier, name: str) -> bool:
     """Tell whether the far side is well again, as far as it says; asks it."""
     driver = courier.transports.get(name)
-    return driver is not None and all(problem.level != "error" for problem in driver.check())
+    return driver is not None and all(problem.level != "error" for problem in checked(driver))
 
 
 def _tell(courier: Courier, name: str, reason: str) -> None:

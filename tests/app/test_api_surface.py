@@ -33,7 +33,7 @@ def test_health_needs_no_key(api: Callable[..., Client], path: str, method: str)
 def test_ready_names_store_queue_and_transports(api: Callable[..., Client]) -> None:
     answer = api().get("/health/ready")
     assert answer.status_code == 200
-    parts = {"store": "ok", "adoption": "ok", "queue": "ok", "transports": {"mock": "ok"}}
+    parts = {"store": "ok", "adoption": "ok", "queue": "ok", "transports": {"mock": "ok"}, "plugins": {}}
     assert answer.json() == {"status": "ok", **parts}
 
 

@@ -1,25 +1,17 @@
-"""Drivers by name, hooks in order: against distributions that are really installed in a folder."""
+"""Drivers by name, and hook plugins, from distributions that are really installed in a folder."""
 
 from __future__ import annotations
 
-import logging
 import sys
 import textwrap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-import msgspec
 import pytest
 
-from courierx_core import hookimpl
-from courierx_core.errors import PluginError
-from courierx_core.hooks import HookFailed
-from courierx_core.messages.model import Content, Message, Recipient
-from courierx_core.plugins import LIMITERS, QUEUES, SLOTS, TRANSPORTS, installed, load_hooks, register
-from courierx_core.ports.ledger import Outcome
+from courierx_core.errors import PluginBroken, PluginError
+from courierx_core.plugins import LIMITERS, QUEUES, SLOTS, TRANSPORTS, installed, load_hooks
 from courierx_core.ports.limiter import Limiter
-from courierx_core.templates.model import Template
 
 Install = Callable[..., None]
 
@@ -105,10 +97,19 @@ def test_a_missing_module_names_the_extra_that_brings_it(install: Install) -> No
         QUEUES.load("acme-q")
 
 
-def test_a_driver_that_raises_on_import_is_a_plugin_error(install: Install) -> None:
-    install("acme", {"courierx.queues": {"acme-q": "acme_bad:Q"}}, {"acme_bad": "1 / 0"})
-    with pytest.raises(PluginError, match=r"'acme-q' of acme 1.0 cannot be loaded: ZeroDivisionError"):
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("1 / 0", "ZeroDivisionError"),
+        ("assert False", "AssertionError"),
+        ("raise SystemExit(1)", "SystemExit"),
+    ],
+)
+def test_a_driver_that_raises_on_import_is_broken(install: Install, source: str, said: str) -> None:
+    install("acme", {"courierx.queues": {"acme-q": "acme_bad:Q"}}, {"acme_bad": source})
+    with pytest.raises(PluginBroken, match=rf"'acme-q' of acme 1.0 cannot be loaded: {said}"):
         QUEUES.load("acme-q")
+    assert [line.state for line in installed() if line.name == "acme-q"] == ["broken"]
 
 
 def test_two_distributions_with_one_name_are_refused_by_name(install: Install) -> None:
@@ -157,169 +158,6 @@ def test_slots_have_groups_of_their_own() -> None:
     assert all(group.startswith("courierx.") for group in groups)
 
 
-# --- hooks
-
-
-def message() -> Message:
-    return Message(
-        tenant_id=1,
-        stream="broadcast",
-        transport="mock",
-        content=Content(from_email="a@example.org", subject="s", text="t"),
-    )
-
-
-def people(*ids: int) -> list[Recipient]:
-    return [Recipient(each, 1, f"p{each}@example.org", "queued") for each in ids]
-
-
-def blocker(reason: str, *ids: int) -> Any:
-    class Blocker:
-        @hookimpl
-        def courierx_block(self, recipients: Sequence[Recipient]) -> Mapping[int, str]:
-            return {each.id: reason for each in recipients if each.id in ids}
-
-    return Blocker()
-
-
-def test_guards_are_asked_in_order_and_the_first_reason_stands() -> None:
-    hooks = register([("one", blocker("first", 1, 2)), ("two", blocker("second", 2, 3))])
-    assert hooks.has_block
-    assert hooks.block(message(), people(1, 2, 3, 4)) == {1: "first", 2: "first", 3: "second"}
-
-
-def test_a_guard_that_raises_fails_closed_and_is_named() -> None:
-    class Broken:
-        @hookimpl
-        def courierx_block(self) -> Mapping[int, str]:
-            raise TimeoutError("no answer")
-
-    hooks = register([("one", blocker("first", 1)), ("broken", Broken())])
-    with pytest.raises(
-        HookFailed, match=r"Plugin broken failed in courierx_block: TimeoutError: no answer"
-    ) as e:
-        hooks.block(message(), people(1))
-    assert e.value.plugin == "broken"
-
-
-def test_a_guard_that_answers_nonsense_fails_closed() -> None:
-    class Nonsense:
-        @hookimpl
-        def courierx_block(self) -> Any:
-            return None
-
-    with pytest.raises(HookFailed, match=r"answered None"):
-        register([("nonsense", Nonsense())]).block(message(), people(1))
-
-
-def test_an_observer_that_raises_is_quarantined_and_the_others_go_on(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    seen: list[tuple[str, int]] = []
-
-    class Observer:
-        def __init__(self, name: str, fails: bool = False) -> None:
-            self.name, self.fails = name, fails
-
-        @hookimpl
-        def courierx_after_send(self, results: Sequence[Outcome]) -> None:
-            seen.append((self.name, len(results)))
-            if self.fails:
-                raise OSError("disk full")
-
-    hooks = register([("bad", Observer("bad", fails=True)), ("good", Observer("good"))])
-    with caplog.at_level(logging.ERROR):
-        hooks.after_send([outcome(1)])
-        hooks.after_send([outcome(2), outcome(3)])
-    assert seen == [("bad", 1), ("good", 1), ("good", 2)]
-    assert "Plugin bad failed in courierx_after_send" in caplog.text
-    assert hooks.has_after_send
-
-
-def outcome(delivery_id: int) -> Outcome:
-    return Outcome(delivery_id, item_id=1, message_id=1, state="accepted", attempt=1)
-
-
-def test_when_the_only_observer_is_quarantined_nobody_is_left() -> None:
-    class Observer:
-        @hookimpl
-        def courierx_after_send(self) -> None:
-            raise OSError("disk full")
-
-    hooks = register([("bad", Observer())])
-    hooks.after_send([outcome(1)])
-    assert not hooks.has_after_send
-
-
-def test_templates_pass_through_every_plugin_in_order() -> None:
-    def appender(text: str) -> Any:
-        class Appender:
-            @hookimpl
-            def courierx_transform_template(self, template: Template) -> Template | None:
-                return msgspec.structs.replace(template, text=template.text + text) if text else None
-
-        return Appender()
-
-    hooks = register([("a", appender("1")), ("b", appender("")), ("c", appender("2"))])
-    changed = hooks.transform_template(Template(tenant_id=1, name="t", subject="s", text="0"))
-    assert changed.text == "012"
-
-
-def test_tryfirst_and_trylast_are_respected() -> None:
-    class First:
-        @hookimpl(tryfirst=True)
-        def courierx_block(self) -> Mapping[int, str]:
-            return {}
-
-    class Last:
-        @hookimpl(trylast=True)
-        def courierx_block(self) -> Mapping[int, str]:
-            return {}
-
-    hooks = register([("last", Last()), ("a", blocker("")), ("b", blocker("")), ("first", First())])
-    assert hooks.order() == {"courierx_block": ["first", "a", "b", "last"]}
-
-
-def test_two_plugins_with_one_filter_name_are_refused() -> None:
-    class Filters:
-        @hookimpl
-        def courierx_template_filters(self) -> Mapping[str, Callable[..., object]]:
-            return {"shout": str.upper}
-
-    hooks = register([("one", Filters()), ("two", Filters())])
-    with pytest.raises(PluginError, match=r"'shout' is offered by one and by two"):
-        hooks.template_filters()
-    assert register([("one", Filters())]).template_filters() == {"shout": str.upper}
-
-
-def test_a_misspelt_hook_is_refused() -> None:
-    class Misspelt:
-        @hookimpl
-        def courierx_blok(self) -> None: ...
-
-    with pytest.raises(PluginError, match=r"'typo' does not fit: unknown hook 'courierx_blok'"):
-        register([("typo", Misspelt())])
-
-
-def test_an_argument_that_the_hook_does_not_have_is_refused() -> None:
-    class Wrong:
-        @hookimpl
-        def courierx_block(self, letters: object) -> None: ...
-
-    with pytest.raises(PluginError, match=r"letters"):
-        register([("wrong", Wrong())])
-
-
-def test_a_hook_nobody_implements_costs_nothing() -> None:
-    hooks = register()
-    assert not hooks.has_block
-    assert not hooks.has_after_send
-    assert hooks.block(message(), people(1)) == {}
-    assert hooks.template_filters() == {}
-    template = Template(tenant_id=1, name="t", subject="s", text="x")
-    assert hooks.transform_template(template) is template
-
-
 # --- the group courierx.hooks
 
 HOOK = """
@@ -346,10 +184,37 @@ def test_a_disabled_plugin_is_not_imported_and_shows_as_disabled(install: Instal
     assert [line.state for line in installed(disabled=["acme"]) if line.name == "acme"] == ["disabled"]
 
 
-def test_a_broken_hook_plugin_stops_the_start_and_says_how_to_go_on_without(install: Install) -> None:
+def test_a_hook_plugin_that_cannot_be_loaded_is_left_out_and_shown(install: Install) -> None:
+    install("good", {"courierx.hooks": {"good": "good_hook:Plugin"}}, {"good_hook": HOOK})
+    sources = {
+        "acme_import": "1 / 0",
+        "acme_exit": "raise SystemExit(3)",
+        "acme_made": "class Plugin:\n    def __init__(self):\n        raise OSError('no licence')\n",
+        "acme_misfit": textwrap.dedent(HOOK).replace("template_filters", "filtres"),
+        "acme_old": textwrap.dedent(HOOK) + "Plugin.courierx_api = 0\n",
+        "acme_wraps": textwrap.dedent(HOOK).replace("@hookimpl", "@hookimpl(wrapper=True)"),
+    }
+    install("acme", {"courierx.hooks": {name: f"{name}:Plugin" for name in sources}}, sources)
+    hooks = load_hooks()
+    assert hooks.quarantined.keys() == sources.keys()
+    assert hooks.order()["courierx_template_filters"][-1] == "good"
+    for name, why in {
+        "acme_import": "ZeroDivisionError", "acme_exit": "SystemExit: 3", "acme_made": "OSError: no licence",
+        "acme_misfit": "unknown hook", "acme_old": "API 0", "acme_wraps": "wraps",
+    }.items():  # fmt: skip
+        assert why in hooks.quarantined[name]
+    shown = {line.name: line.state for line in installed() if line.name in {*sources, "good"}}
+    assert shown == dict.fromkeys(sources, "quarantined") | {"good": "chosen"}
+
+
+def test_a_required_plugin_that_cannot_be_loaded_stops_the_start(install: Install) -> None:
     install("acme", {"courierx.hooks": {"acme": "acme_hook:Plugin"}}, {"acme_hook": "1 / 0"})
-    with pytest.raises(PluginError, match=r"'acme' of acme 1.0 .*COURIERX_DISABLE_PLUGINS=acme"):
-        load_hooks()
+    with pytest.raises(PluginError, match=r"'acme' of acme 1.0 cannot be loaded: ZeroDivisionError"):
+        load_hooks(required=["acme"])
+    with pytest.raises(PluginError, match=r"acme is in COURIERX_DISABLE_PLUGINS and in COURIERX_REQUIRE"):
+        load_hooks(required=["acme"], disabled=["acme"])
+    with pytest.raises(PluginError, match=r"COURIERX_REQUIRE_PLUGINS names nosuch"):
+        load_hooks(required=["nosuch"])
 
 
 def test_disabling_what_is_not_there_is_an_error() -> None:

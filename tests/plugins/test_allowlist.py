@@ -9,7 +9,7 @@ import pytest
 
 from courierx_allowlist import Allowlist
 from courierx_core.courier import Courier
-from courierx_core.errors import PluginError
+from courierx_core.hooks import HookFailed
 from courierx_core.messages.model import Content, Message, Recipient
 from courierx_core.plugins import register
 from courierx_core.ports.driver import Runtime
@@ -51,6 +51,8 @@ def test_the_reason_names_the_setting() -> None:
     assert set(answer.values()) == {"not in COURIERX_ALLOWED_RECIPIENTS"}
 
 
-def test_a_startup_that_fails_stops_the_process() -> None:
-    with pytest.raises(PluginError, match="allowlist failed in courierx_startup"):
-        Courier.startup(cast(Courier, SimpleNamespace(hooks=register([("allowlist", Allowlist())]))))
+def test_nobody_gets_mail_where_the_setting_could_not_be_read() -> None:
+    hooks = register([("allowlist", Allowlist())])
+    hooks.startup(SimpleNamespace())  # without what the setting is read from
+    with pytest.raises(HookFailed, match="allowlist failed in courierx_startup"):
+        hooks.block(MESSAGE, PEOPLE)

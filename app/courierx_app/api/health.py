@@ -13,6 +13,7 @@ from courierx_app.api.scopes import PUBLIC
 from courierx_core import adoption
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError
+from courierx_core.ports.driver import checked
 from courierx_core.transports.service import paused
 
 log = logging.getLogger("courierx_app.api")
@@ -32,8 +33,8 @@ class HealthController(Controller):
     @route("/ready", http_method=_LOOK, sync_to_thread=True)
     def ready(self, courier: TheCourier) -> Response[dict[str, Any]]:
         """Say whether the store, the queue and the transports are there: 200 `degraded` without the
-        queue or a transport, while one is paused, or while the database waits for `courierx adopt`; 503
-        without the store."""
+        queue or a transport, while one is paused, while a plugin is left out because it is broken, or while
+        the database waits for `courierx adopt`; 503 without the store."""
         store, queue = _store(courier), _works(courier.queue)
         stopped = _paused(courier) if store == "ok" else ()
         transports = {
@@ -41,9 +42,17 @@ class HealthController(Controller):
             for name, each in sorted(courier.transports.items())
         }
         adopted = _adoption(courier) if store == "ok" else "unknown"
-        well = queue == adopted == "ok" and all(each == "ok" for each in transports.values())
+        plugins = dict.fromkeys(courier.hooks.quarantined, "quarantined")
+        well = queue == adopted == "ok" and set(transports.values()) <= {"ok"} and not plugins
         word = "unavailable" if store != "ok" else "ok" if well else "degraded"
-        body = {"status": word, "store": store, "adoption": adopted, "queue": queue, "transports": transports}
+        body = {
+            "status": word,
+            "store": store,
+            "adoption": adopted,
+            "queue": queue,
+            "transports": transports,
+            "plugins": plugins,
+        }
         return Response(body, status_code=200 if store == "ok" else 503)
 
 
@@ -73,4 +82,4 @@ def _adoption(courier: Courier) -> str:
 
 
 def _works(driver: Any) -> str:
-    return "away" if any(problem.level == "error" for problem in driver.check()) else "ok"
+    return "away" if any(problem.level == "error" for problem in checked(driver)) else "ok"

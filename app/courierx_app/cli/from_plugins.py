@@ -17,9 +17,10 @@ def register(cli: click.Group) -> None:
 
     try:
         settings = read(Path.cwd(), os.environ).settings
-        calls = hooks_of(settings).calls("courierx_register_commands")
+        hooks = hooks_of(settings)
     except CourierXError as problem:
         click.echo(f"courierx: commands of plugins are left out: {problem}", err=True)
         return
-    for call in calls:
-        call(cli=cli)
+    hooks.ask("courierx_register_commands", cli=cli)
+    for why in hooks.quarantined.values():
+        click.echo(f"courierx: {why}", err=True)

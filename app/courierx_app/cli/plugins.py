@@ -1,4 +1,4 @@
-"""`courierx plugins`: what is installed, chosen, disabled, broken and why; who is asked in which order."""
+"""`courierx plugins`: what is installed, chosen, disabled or broken, and why; in which order hooks ask."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from courierx_app.cli.output import emit, json_option, table
 @json_option
 def plugins(as_json: bool) -> None:
     """Show every plugin, and the order in which hooks ask."""
-    from courierx_app.container import chosen_names, hooks_of
+    from courierx_app.container import hooks_of, listing
     from courierx_core.errors import PluginError
-    from courierx_core.plugins import API, installed
+    from courierx_core.plugins import API
 
     made = configuration()
-    found = installed(chosen=chosen_names(made), disabled=made.settings.disable_plugins)
+    found = listing(made)
     try:
         order, why = hooks_of(made.settings).order(), ""
     except PluginError as problem:
