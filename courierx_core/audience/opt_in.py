@@ -14,6 +14,7 @@ from courierx_core.audience.model import MailingList, OptIn, Subscriber
 from courierx_core.audience.preferences import resume
 from courierx_core.checking import Checks
 from courierx_core.courier import Courier
+from courierx_core.erasure.marks import erased_among
 from courierx_core.errors import ConfigError, InvalidInput, NotFound
 from courierx_core.mail.address import Address
 from courierx_core.mail.token import BadToken
@@ -74,7 +75,8 @@ def ask(
     language: str = "",
     source: str = "",
 ) -> OptIn | None:
-    """Send the mail that asks for a yes; None where this address has had enough of them today.
+    """Send the mail that asks for a yes; None where this address has had enough of them today, or its person
+    was erased.
 
     Raises InvalidInput for a bad address or name, ConfigError where the tenant can send nothing.
     """
@@ -91,7 +93,8 @@ def ask(
     checks.done()
     with courier.store.begin(offered.tenant.id) as unit:
         since = courier.runtime.now() - timedelta(days=1)
-        if unit.opt_ins.asked(new.email, since=since) >= MAILS_A_DAY:
+        enough = unit.opt_ins.asked(new.email, since=since) >= MAILS_A_DAY
+        if enough or erased_among(courier, unit, [new.email]):
             return None
         kept = unit.opt_ins.add(new)
         _mail(courier, unit, offered, kept, wording)

@@ -25,6 +25,7 @@ from courierx_core.tenants.model import Tenant
 SOURCE = "link"
 """Where the events of these links come from."""
 LISTS_SHOWN = 100
+GONE = "This link is incomplete, or the message is no longer kept."
 
 Standing: TypeAlias = Literal[
     "receives",
@@ -71,7 +72,7 @@ def resubscribe(courier: Courier, token: str, kind: Kind) -> Preferences:
     """Take back an unsubscribe, and nothing else that holds mail back. Raises NotFound."""
     tenant_id, delivery_id = _named(courier, token, kind)
     with courier.store.begin(tenant_id) as unit:
-        resume(unit, unit.deliveries.get(delivery_id).address)
+        resume(unit, _address(unit, delivery_id))
         return _preferences(courier, unit, delivery_id)
 
 
@@ -84,7 +85,7 @@ def choose(
     """
     tenant_id, delivery_id = _named(courier, token, kind)
     with courier.store.begin(tenant_id) as unit:
-        address = unit.deliveries.get(delivery_id).address
+        address = _address(unit, delivery_id)
         person = unit.subscribers.by_email(address)
         chosen = False
         for choice in _choices(unit, address):
@@ -115,13 +116,22 @@ def resume(unit: UnitOfWork, address: str) -> None:
 def _named(courier: Courier, token: str, kind: Kind) -> tuple[int, int]:
     named = named_by(courier, token, kind)
     if named is None:
-        raise NotFound("This link is incomplete, or the message is no longer kept.")
+        raise NotFound(GONE)
     return named
+
+
+def _address(unit: UnitOfWork, delivery_id: int) -> str:
+    address = unit.deliveries.get(delivery_id).address
+    if not address:  # the person was erased
+        raise NotFound(GONE)
+    return address
 
 
 def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str) -> None:
     now = courier.runtime.now()
     delivery = unit.deliveries.lock(delivery_id)
+    if not delivery.address:
+        raise NotFound(GONE)
     if any(each.expires_at is None for each in unit.suppressions.list(address=delivery.address)):
         return
     told = Feedback(
@@ -132,7 +142,7 @@ def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str)
 
 
 def _preferences(courier: Courier, unit: UnitOfWork, delivery_id: int) -> Preferences:
-    address = unit.deliveries.get(delivery_id).address
+    address = _address(unit, delivery_id)
     person = unit.subscribers.by_email(address)
     language = person.attributes.get("language") if person else ""
     return Preferences(

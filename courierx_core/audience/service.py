@@ -8,6 +8,9 @@ import msgspec
 
 from courierx_core.audience.model import Subscriber
 from courierx_core.checking import Checks
+from courierx_core.courier import Courier
+from courierx_core.erasure.marks import erased_among
+from courierx_core.errors import InvalidInput
 from courierx_core.ports.store import UnitOfWork
 
 NAME_MAX = 255
@@ -15,9 +18,15 @@ ATTRIBUTES_MAX = 64 * 1024
 """Bytes of a subscriber's attributes as JSON."""
 
 
-def add_subscriber(unit: UnitOfWork, subscriber: Subscriber) -> Subscriber:
-    """Add one person. Raises InvalidInput with every bad field, Conflict when the address is known."""
-    return unit.subscribers.add(checked(subscriber))
+def add_subscriber(courier: Courier, unit: UnitOfWork, subscriber: Subscriber) -> Subscriber:
+    """Add one person. Raises InvalidInput with every bad field, or for a person who was erased; Conflict when
+    the address is known."""
+    person = checked(subscriber)
+    if erased_among(courier, unit, [person.email]):
+        raise InvalidInput.of(
+            "email", "erased", "belongs to a person who was erased; remove that suppression to take it again"
+        )
+    return unit.subscribers.add(person)
 
 
 def checked(subscriber: Subscriber) -> Subscriber:

@@ -109,10 +109,13 @@ def named_by(courier: Courier, text: str, kind: Kind | None = None) -> tuple[int
 
 def record(unit: UnitOfWork, delivery_id: int, source: str, feedback: Sequence[Feedback]) -> Sequence[Event]:
     """Keep what is new of one delivery's feedback, move it and suppress its address; return the new events.
+    Of a person who was erased nothing is kept.
 
     Raises NotFound. It locks the delivery until the unit ends: use a unit for each.
     """
     delivery = unit.deliveries.lock(delivery_id)
+    if not delivery.address:
+        return ()
     new = unit.events.add([_event(delivery, source, each) for each in feedback])
     state, telling = delivery.state, None
     for event in new:

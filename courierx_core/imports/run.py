@@ -84,7 +84,7 @@ def _steps(courier: Courier, import_: Import) -> Iterator[Step]:
 def _commit(courier: Courier, item: WorkItem, import_: Import, step: Step) -> Import:
     with courier.store.begin(item.tenant_id) as unit:
         unit.work.advance(item, cursor=step.place.offset)
-        counts = import_.counts.plus(take(unit, step, import_.options))
+        counts = import_.counts.plus(take(courier, unit, step, import_.options))
         unit.imports.note_errors(import_.id, step.bad[: max(0, ERRORS_MAX - import_.counts.bad)])
         moved = msgspec.structs.replace(
             import_, state="working", offset=step.place.offset, line=step.place.line, counts=counts

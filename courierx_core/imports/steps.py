@@ -11,6 +11,7 @@ import msgspec
 from courierx_core.audience.csvfile import SubscriberFile
 from courierx_core.audience.model import NewSubscriber
 from courierx_core.courier import Courier
+from courierx_core.erasure.marks import erased_among
 from courierx_core.imports.csvtable import Place
 from courierx_core.imports.model import BadLine, Counts, ImportKind, Options
 from courierx_core.ports.store import UnitOfWork
@@ -71,7 +72,7 @@ def import_csv(
     try:
         for step in steps(file):
             with courier.store.begin(tenant_id) as unit:
-                counts = counts.plus(take(unit, step, options))
+                counts = counts.plus(take(courier, unit, step, options))
             kept += step.bad[: ERRORS_KEPT - len(kept)]
             if progress is not None:
                 progress(counts.rows)
@@ -98,14 +99,18 @@ def steps(file: File) -> Iterator[Step]:
         yield Step(good, bad, file.place)
 
 
-def take(unit: UnitOfWork, step: Step, options: Options) -> Counts:
-    """Take a step's rows in; the first of several about one address counts. Raises NotFound for the list."""
+def take(courier: Courier, unit: UnitOfWork, step: Step, options: Options) -> Counts:
+    """Take a step's rows in; the first of several about one address counts, and none about a person who was
+    erased. Raises NotFound for the list."""
     people, suppressed = dict[str, NewSubscriber](), dict[str, Suppression]()
     for row in step.rows:
         if isinstance(row, NewSubscriber):
             people.setdefault(row.email, row)
         else:
             suppressed.setdefault(row.address, row)
+    for address in erased_among(courier, unit, people.keys() | suppressed.keys()):
+        people.pop(address, None)
+        suppressed.pop(address, None)
     rows, bad = len(people) + len(suppressed), len(step.bad)
     counts = Counts(skipped=len(step.rows) - rows, bad=bad)
     if people:

@@ -11,6 +11,7 @@ import msgspec
 from courierx_core.audience.model import Attribute
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import Delivery
+from courierx_core.erasure.marks import erased_among
 from courierx_core.errors import Conflict, FieldProblem, InvalidInput, NotFound, RenderError
 from courierx_core.keep import Keep, nothing
 from courierx_core.mail.address import Address
@@ -39,6 +40,8 @@ class Prepared(msgspec.Struct, frozen=True):
     addresses: Sequence[str]
     warnings: Sequence[str]
     """Variables that only some recipients may have."""
+    barred: frozenset[str] = frozenset()
+    """Those of the addresses whose person was erased."""
 
 
 class Sent(msgspec.Struct, frozen=True):
@@ -92,7 +95,7 @@ def prepare_content(
         scheduled_at=scheduled_at,
         expires_at=starts + timedelta(seconds=courier.policy.transactional_ttl),
     )
-    return Prepared(message, recipients, _try(courier, message))
+    return Prepared(message, recipients, _try(courier, message), erased_among(courier, unit, recipients))
 
 
 def _content(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Content:
@@ -158,7 +161,7 @@ def store(unit: UnitOfWork, prepared: Prepared) -> Sent:
     message = unit.messages.add(prepared.message)
     people = [unit.subscribers.by_email(address) for address in prepared.addresses]
     ids = [person.id if person else None for person in people]
-    deliveries = unit.deliveries.add(message, prepared.addresses, subscriber_ids=ids)
+    deliveries = unit.deliveries.add(message, prepared.addresses, subscriber_ids=ids, barred=prepared.barred)
     if all(delivery.state != "queued" for delivery in deliveries):
         unit.messages.complete(message.id)
         message = unit.messages.get(message.id)

@@ -10,6 +10,8 @@ from courierx_core.feedback.service import named_by
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.model import Recipient
 
+GONE = "This link is incomplete, or the message is no longer kept."
+
 
 class Viewed(msgspec.Struct, frozen=True, kw_only=True):
     """One recipient's mail as it reads; `html` is '' where it has only text."""
@@ -27,10 +29,12 @@ def view(courier: Courier, token: str) -> Viewed:
     """
     named = named_by(courier, token, "view")
     if named is None:
-        raise NotFound("This link is incomplete, or the message is no longer kept.")
+        raise NotFound(GONE)
     tenant_id, delivery_id = named
     with courier.store.begin(tenant_id, write=False) as unit:
         delivery = unit.deliveries.get(delivery_id)
+        if not delivery.address:  # the person was erased
+            raise NotFound(GONE)
         message = unit.messages.get(delivery.message_id)
         person = unit.subscribers.by_email(delivery.address)
     content = msgspec.structs.replace(message.content, track_opens=False, track_clicks=False, links=())

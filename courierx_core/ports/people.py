@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from datetime import datetime
 from typing import Protocol
 
@@ -139,5 +139,8 @@ class Suppressions(Protocol):
         self, *, before: int | None = None, limit: int = 100, address: str | None = None
     ) -> Sequence[Suppression]:
         """List those that hold somebody back; one that has expired is left out."""
+
+    def among(self, addresses: Collection[str]) -> Set[str]:
+        """Return those of these (at most 10,000) that are on the list, and have not expired."""
 
     def remove(self, suppression_id: int) -> None: ...

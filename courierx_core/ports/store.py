@@ -23,6 +23,7 @@ from courierx_core.domains.model import SenderDomain
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
+from courierx_core.ports.erasures import Erasures
 from courierx_core.ports.idempotency import Idempotency
 from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
@@ -137,10 +138,15 @@ class Deliveries(Protocol):
         repeat: one delivery per message and subscriber."""
 
     def add(
-        self, message: Message, addresses: Sequence[str], *, subscriber_ids: Sequence[int | None] = ()
+        self,
+        message: Message,
+        addresses: Sequence[str],
+        *,
+        subscriber_ids: Sequence[int | None] = (),
+        barred: Collection[str] = (),
     ) -> Sequence[Delivery]:
-        """Make deliveries for named addresses (suppressed ones closed as such) and, where any is queued,
-        one send item that is ready when this unit commits, or at the message's `scheduled_at`."""
+        """Make deliveries for named addresses (those suppressed, or `barred`, closed as such) and, where any
+        is queued, one send item that is ready when this unit commits, or at the message's `scheduled_at`."""
 
     def get(self, delivery_id: int) -> Delivery: ...
     def lock(self, delivery_id: int) -> Delivery:
@@ -320,6 +326,7 @@ class UnitOfWork(Protocol):
     keys: Keys
     audit: Audit
     idempotency: Idempotency
+    erasures: Erasures
     secrets: Secrets
 
 

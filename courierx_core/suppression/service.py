@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from courierx_core.checking import Checks
+from courierx_core.courier import Courier
+from courierx_core.erasure.marks import marks_of
 from courierx_core.errors import NotFound
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.suppression.model import REASON_MAX, Suppression, cause_of, listed_as
@@ -36,9 +38,11 @@ def suppress(
     return unit.suppressions.add(suppression)
 
 
-def unsuppress(unit: UnitOfWork, address: str) -> None:
-    """Let an address, or a domain, get mail again. Raises InvalidInput, NotFound where it is not listed."""
-    found = unit.suppressions.list(address=listed_as(address), limit=1000)
+def unsuppress(courier: Courier, unit: UnitOfWork, address: str) -> None:
+    """Let an address, or a domain, get mail again, also one whose person was erased. Raises InvalidInput,
+    NotFound where it is not listed."""
+    listed = listed_as(address)
+    found = [*unit.suppressions.list(address=listed), *marks_of(courier, unit, listed)]
     if not found:
         raise NotFound(f"{address} is not on this tenant's suppression list.")
     for each in found:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from courierx_core.testing.store_content import ContentContract
 from courierx_core.testing.store_deliveries import DeliveriesContract
 from courierx_core.testing.store_domains import DomainsContract
+from courierx_core.testing.store_erasures import ErasuresContract
 from courierx_core.testing.store_events import EventsContract
 from courierx_core.testing.store_idempotency import IdempotencyContract
 from courierx_core.testing.store_imports import ImportsContract
@@ -33,6 +34,7 @@ class StoreContract(
     ReportContract,
     TrackingContract,
     IdempotencyContract,
+    ErasuresContract,
     WorkContract,
 ):
     """Every repository, both kinds of unit, and that no tenant sees another's rows."""

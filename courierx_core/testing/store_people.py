@@ -355,6 +355,18 @@ class PeopleContract:
             assert unit.suppressions.add_many([]) == 0
             assert len(unit.suppressions.list()) == 3
 
+    def test_those_among_some_addresses_that_are_suppressed_now(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store), add_tenant(store, "Other")
+        with store.begin(other) as unit:
+            unit.suppressions.add(Suppression(tenant_id=other, address="theirs@example.com"))
+        with store.begin(tenant) as unit:
+            over = utcnow() - timedelta(days=1)
+            unit.suppressions.add(Suppression(tenant_id=tenant, address="a@example.com"))
+            unit.suppressions.add(Suppression(tenant_id=tenant, address="b@example.com", expires_at=over))
+            many = {f"{name}@example.com" for name in ("a", "b", "theirs", *range(10_000 - 3))}
+            assert unit.suppressions.among(many) == {"a@example.com"}
+            assert unit.suppressions.among([]) == set()
+
     def test_the_platforms_suppressions_are_its_own(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         with store.begin(PLATFORM_WIDE) as unit:

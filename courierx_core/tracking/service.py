@@ -43,7 +43,7 @@ def _keep(
         moving: dict[int, Event] = {}
         for hit in hits:
             delivery = rows.get(hit.token.delivery_id)
-            if delivery is None:  # erased since
+            if delivery is None or not delivery.address:  # erased since
                 continue
             event = _event(hit, delivery, targets[delivery.id], machine=hit.machine or delivery.id in bursts)
             events.append(event)

@@ -30,6 +30,7 @@ from courierx_sql.columns import ENCRYPTED, Big, Ids, Json, Utc, created, metada
 from courierx_sql.tables_above import counters as counters
 from courierx_sql.tables_above import installation as installation
 from courierx_sql.tables_above import workers as workers
+from courierx_sql.tables_people import erasure_keys as erasure_keys
 from courierx_sql.tables_people import lists as lists
 from courierx_sql.tables_people import opt_ins as opt_ins
 from courierx_sql.tables_people import segments as segments

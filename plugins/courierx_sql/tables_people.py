@@ -6,6 +6,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Index,
+    LargeBinary,
     PrimaryKeyConstraint,
     Table,
     Text,
@@ -14,7 +15,7 @@ from sqlalchemy import (
     text,
 )
 
-from courierx_sql.columns import Big, Json, Utc, created, metadata, owned, updated
+from courierx_sql.columns import ENCRYPTED, Big, Json, Utc, created, metadata, owned, updated
 
 subscribers = owned(
     "subscribers",
@@ -71,4 +72,11 @@ segments = owned(
     created(),
     updated(),
     UniqueConstraint("tenant_id", "name"),
+)
+
+erasure_keys = Table(
+    "erasure_keys",  # hides whom a tenant erased in their mark on the suppression list
+    metadata,
+    Column("tenant_id", Big, primary_key=True, autoincrement=False),
+    Column("secret", LargeBinary, nullable=False, info={ENCRYPTED: True}),
 )

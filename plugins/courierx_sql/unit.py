@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import idempotency, imports, people, platform, reports, store
+from courierx_core.ports import erasures, idempotency, imports, people, platform, reports, store
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -15,6 +15,7 @@ from courierx_sql.rows.audit import AuditRows
 from courierx_sql.rows.campaigns import CampaignRows
 from courierx_sql.rows.deliveries import DeliveryRows
 from courierx_sql.rows.domains import DomainRows
+from courierx_sql.rows.erasures import ErasureRows
 from courierx_sql.rows.events import EventRows
 from courierx_sql.rows.idempotency import IdempotencyRows
 from courierx_sql.rows.imports import FileRows, ImportRows
@@ -60,6 +61,7 @@ class SqlUnit:
         self.keys: platform.Keys = KeyRows(rows)
         self.audit: store.Audit = AuditRows(rows)
         self.idempotency: idempotency.Idempotency = IdempotencyRows(rows)
+        self.erasures: erasures.Erasures = ErasureRows(rows)
         self.secrets: store.Secrets = SecretRows(rows)
 
     @property

@@ -195,7 +195,10 @@ def test_only_the_public_routes_answer_without_a_key(api: Callable[..., Client])
     assert asked > 20
 
 
-STEPS = {"cancel", "cancel-schedule", "pause", "resume", "schedule", "count", "preview", "check", "verify"}
+STEPS = {
+    "cancel", "cancel-schedule", "pause", "resume", "schedule", "count", "preview", "check", "verify",
+    "erase",
+}  # fmt: skip
 """Last words of routes that make nothing: done twice it leaves what once leaves, or says that it is done."""
 WITHOUT = {
     "/events/{transport}", "/subscribers/bulk-import", "/suppression/bulk-import",

@@ -329,3 +329,16 @@ def test_what_a_command_changes_is_in_the_audit_log_without_its_arguments(cx: Cx
     for _, _, actor, subject, detail in rows:
         assert actor.startswith("user ")
         assert (subject, detail) == ("", "{}")
+
+
+def test_a_person_is_erased(cx: Cx, tmp_path: Path) -> None:
+    cx("tenants", "add", "Acme", "--email", "a@acme.example")
+    file = tmp_path / "people.csv"
+    file.write_text("email\nann@x.example\nbob@x.example\n")
+    cx("subscribers", "import", str(file))
+    assert cx("subscribers", "erase", "Ann@x.example").startswith("Erased: 1 subscriber, 0 deliveries")
+    again = json.loads(cx("subscribers", "import", str(file), "--json"))
+    assert (again["imported"], again["skipped"]) == (0, 2)
+    assert "ann@x.example" not in cx("subscribers", "export")
+    cx("suppress", "remove", "ann@x.example")
+    assert json.loads(cx("subscribers", "import", str(file), "--json"))["imported"] == 1

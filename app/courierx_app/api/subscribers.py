@@ -21,8 +21,10 @@ from courierx_app.api.scopes import needs
 from courierx_app.api.uploads import uploaded
 from courierx_core.audience.model import Subscriber, SubscriberStatus
 from courierx_core.audience.service import add_subscriber, checked
+from courierx_core.erasure.service import erase
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.imports.model import Options
+from courierx_core.ports.erasures import Erased
 from courierx_core.tenants import service as tenants
 
 OnList: TypeAlias = Annotated[
@@ -46,6 +48,11 @@ class SubscriberChanges(msgspec.Struct, frozen=True, kw_only=True):
     last_name: str | None = None
     status: SubscriberStatus | None = None
     attributes: dict[str, Any] | None = None
+
+
+class Erasure(msgspec.Struct, frozen=True, kw_only=True):
+    email: GivenAddress
+    tenant_id: int | None = None
 
 
 class SubscriberAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,7 +104,7 @@ class SubscriberController(Controller):
             with courier.store.begin(tenant_id) as unit:
                 tenants.require(unit)
                 try:
-                    answer(unit, shown(add_subscriber(unit, person)))
+                    answer(unit, shown(add_subscriber(courier, unit, person)))
                 except Conflict:
                     # The words that clients of the reference look for.
                     raise Conflict("Subscriber already exists") from None
@@ -181,6 +188,26 @@ class SubscriberController(Controller):
         with match.unit(courier, caller.owner(courier, "subscribers", subscriber_id)) as unit:
             match.check(unit.subscribers.get(subscriber_id))
             unit.subscribers.remove(subscriber_id)
+
+    @post(
+        "/erase",
+        dto=Body[Erasure],
+        return_dto=None,
+        status_code=200,
+        opt=needs("subscribers:erase"),
+        sync_to_thread=True,
+    )
+    def erase(self, courier: TheCourier, caller: TheCaller, data: JSONBody[Erasure]) -> Erased:
+        """Take a person out of everything the tenant has, for good, whether they are a subscriber or not.
+
+        What stays is a keyed hash on the suppression list, which keeps them off, and the counts of reports.
+        Safe to repeat; 409 while an import or a message to them is under way, and nothing goes to them from
+        then on.
+        """
+        tenant_id = caller.tenant(data.tenant_id)
+        with courier.store.begin(tenant_id, write=False) as unit:
+            tenants.require(unit)
+        return erase(courier, tenant_id, email_of(data.email, "email"))
 
     @post("/bulk-import", **upload_route("imports:write"))
     async def bulk_import(

@@ -1,4 +1,4 @@
-"""`courierx subscribers`: people from a file, and into one."""
+"""`courierx subscribers`: people from a file, into one, and out of everything."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def subscribers() -> None:
-    """Import and export subscribers."""
+    """Import, export and erase subscribers."""
 
 
 @subscribers.command("import")
@@ -65,3 +65,23 @@ def export(
             with made.store.begin(tenant_id, write=False) as unit:
                 unit.lists.get(list_id)
         write_export(made, tenant_id, service.subscribers(status=status, list_id=list_id), form, output)
+
+
+@subscribers.command()
+@click.argument("address")
+@tenant_option
+@json_option
+def erase(address: str, tenant: str | None, as_json: bool) -> None:
+    """Take a person out of everything a tenant has, for good: the person, mail, opens, clicks, errors of
+    imports. What stays is a keyed hash that keeps them off, and the counts of reports."""
+    from courierx_core.erasure.service import erase as erase_person
+
+    with courier() as made:
+        done = erase_person(made, tenant_named(made, tenant).id, address)
+    if as_json:
+        emit(done)
+    else:
+        click.echo(
+            f"Erased: {done.subscribers} subscriber, {done.deliveries:,} deliveries, {done.events:,} events,"
+            f" {done.messages:,} messages. No import brings them back."
+        )

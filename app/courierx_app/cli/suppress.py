@@ -55,7 +55,7 @@ def add(address: str, reason: str, tenant: str | None, everyone: bool, as_json: 
 def remove(address: str, tenant: str | None, everyone: bool) -> None:
     """Let an address get mail again."""
     with courier() as made, made.store.begin(owner(made, tenant, everyone)) as unit:
-        suppression.unsuppress(unit, address)
+        suppression.unsuppress(made, unit, address)
     click.echo(f"{address} may get mail again.")
 
 

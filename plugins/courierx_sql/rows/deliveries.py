@@ -50,12 +50,21 @@ class DeliveryRows(Slice[Delivery]):
         return SnapshotStep(ids[-1], len(ids) == limit, step.counts)
 
     def add(
-        self, message: Message, addresses: Sequence[str], *, subscriber_ids: Sequence[int | None] = ()
+        self,
+        message: Message,
+        addresses: Sequence[str],
+        *,
+        subscriber_ids: Sequence[int | None] = (),
+        barred: Collection[str] = (),
     ) -> Sequence[Delivery]:
         if not addresses:
             return []
         people = [*subscriber_ids, *[None] * (len(addresses) - len(subscriber_ids))]
-        cause = causes(self._tenant, message.stream, addresses, people)
+        listed = causes(self._tenant, message.stream, addresses, people)
+        cause = [
+            each or ("manual" if address in barred else "")
+            for address, each in zip(addresses, listed, strict=True)
+        ]
         first = self._tenant.reserve(deliveries, len(addresses))
         rows: list[dict[str, Any]] = [
             {

@@ -58,7 +58,12 @@ def _take_back(tenant: Accessor, message_id: int, ids: Sequence[int]) -> Sequenc
     columns = deliveries.c
     statement = (
         tenant.select(deliveries, columns.id, columns.state, columns.attempt)
-        .where(columns.id.in_(ids), columns.message_id == message_id, columns.state.in_(sorted(RESENDABLE)))
+        .where(
+            columns.id.in_(ids),
+            columns.message_id == message_id,
+            columns.state.in_(sorted(RESENDABLE)),
+            columns.address != "",  # erased
+        )
         .order_by(columns.id)
         .with_for_update()
     )

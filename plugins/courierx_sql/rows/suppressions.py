@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Set
 from typing import Any
 
 from sqlalchemy import ColumnElement, or_
@@ -56,11 +56,16 @@ class SuppressionRows(Slice[Suppression]):
     def list(
         self, *, before: int | None = None, limit: int = 100, address: str | None = None
     ) -> Sequence[Suppression]:
-        columns = suppressions.c
-        conditions = [or_(columns.expires_at.is_(None), columns.expires_at > now())]
+        conditions = [_holds()]
         if address is not None:
             conditions.append(suppressions.c.address == address)
         return self._page(before, limit, *conditions)
+
+    def among(self, addresses: Collection[str]) -> Set[str]:
+        statement = self._tenant.select(suppressions, suppressions.c.address).where(
+            suppressions.c.address.in_(addresses), _holds()
+        )
+        return set(self._tenant.execute(statement).scalars())
 
     def _drop_expired(self, addresses: Sequence[str]) -> None:
         """An expired suppression holds nobody back, so it must not stop a new one either."""
@@ -69,3 +74,7 @@ class SuppressionRows(Slice[Suppression]):
                 suppressions.c.address.in_(addresses), suppressions.c.expires_at <= now()
             )
         )
+
+
+def _holds() -> ColumnElement[bool]:
+    return or_(suppressions.c.expires_at.is_(None), suppressions.c.expires_at > now())
