@@ -6,7 +6,9 @@ suites need pytest and hypothesis, the servers nothing but the core.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -56,4 +58,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _PARTS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.endswith("Contract"):
+        _show_both_sides()
     return getattr(import_module(f"{__name__}.{_PARTS[name]}"), name)
+
+
+def _show_both_sides() -> None:
+    """Let pytest show what both sides of a suite's `assert` were, as it does in the files of the tests."""
+    import pytest
+
+    parts = {f"{__name__}.{part.name}" for part in iter_modules(__path__)}
+    pytest.register_assert_rewrite(*(parts - sys.modules.keys()))

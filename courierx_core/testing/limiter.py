@@ -54,13 +54,14 @@ class LimiterContract(ABC):
         for seconds, want in steps:
             clock.advance(seconds)
             grant = limiter.take(key, want, rate)
-            assert 0 <= grant.granted <= want
+            assert 0 <= grant.granted <= want, "granted is from 0 to what was wanted"
             taken.append((clock.monotonic(), grant.granted))
         for first, (start, _) in enumerate(taken):
             total = 0
             for end, granted in taken[first:]:
                 total += granted
-                assert total <= rate.at_once + rate.count * (end - start) / rate.seconds + 1e-3
+                most = rate.at_once + rate.count * (end - start) / rate.seconds
+                assert total <= most + 1e-3, f"{rate} gives at most {most} in {end - start} s"
 
     @inherited
     @given(rate=rates, steps=steps)
@@ -72,10 +73,13 @@ class LimiterContract(ABC):
             clock.advance(seconds)
             one = limiter.take(calm, want, rate)
             other = limiter.take(eager, want, rate)
-            assert one.granted == other.granted
+            assert one.granted == other.granted, "a refusal costs nothing: who asks more gets no less"
             for _ in range(3):
                 if other.granted < want:
-                    assert limiter.take(eager, want, rate).granted == 0
+                    granted = limiter.take(eager, want, rate).granted
+                    assert granted == 0, (
+                        "less than was wanted is all there is: at the same time there is no more"
+                    )
 
     @inherited
     @given(rate=rates)
@@ -83,10 +87,12 @@ class LimiterContract(ABC):
         clock = self.clock()
         limiter, key = self.limiter(clock), fresh_key()
         grant = limiter.take(key, rate.at_once + 1, rate)
-        assert grant.granted == rate.at_once
-        assert 0 < grant.retry_after <= rate.seconds / rate.count + 1e-6
+        assert grant.granted == rate.at_once, "a key that nobody asked for has its whole burst"
+        assert 0 < grant.retry_after <= rate.seconds / rate.count + 1e-6, (
+            "retry_after is when one more is there"
+        )
         clock.advance(grant.retry_after + 1e-6)
-        assert limiter.take(key, 1, rate).granted == 1
+        assert limiter.take(key, 1, rate).granted == 1, "after retry_after seconds one is granted"
 
     @inherited
     @given(rate=rates)
@@ -94,7 +100,9 @@ class LimiterContract(ABC):
         clock = self.clock()
         limiter, key = self.limiter(clock), fresh_key()
         for _ in range(3):
-            assert limiter.take(key, 10_000, rate).granted == rate.at_once
+            assert limiter.take(key, 10_000, rate).granted == rate.at_once, (
+                "an idle key gets its burst, no more"
+            )
             clock.advance(rate.seconds * (rate.at_once / rate.count) + 0.001)
 
     def test_a_burst_of_its_own(self) -> None:
@@ -110,7 +118,7 @@ class LimiterContract(ABC):
         limiter, rate = self.limiter(self.clock()), Rate(10)
         one, other = fresh_key(), fresh_key()
         assert limiter.take(one, 100, rate).granted == 10
-        assert limiter.take(other, 100, rate).granted == 10
+        assert limiter.take(other, 100, rate).granted == 10, "each key has a rate of its own"
         assert limiter.take(one, 1, rate).granted == 0
 
     def test_a_changed_rate_holds_at_once(self) -> None:
@@ -138,8 +146,8 @@ class LimiterContract(ABC):
         for thread in threads:
             thread.join()
         # A clock that stands still grants the burst exactly; one that runs, what it adds meanwhile.
-        assert sum(granted) >= 500
-        assert sum(granted) <= 500 + self.slack_per_second() * rate.count
+        assert sum(granted) >= 500, "threads that share a key get its burst between them"
+        assert sum(granted) <= 500 + self.slack_per_second() * rate.count, "threads share one rate"
 
     def slack_per_second(self) -> int:
         """Seconds that the clock may move while threads run; 0 for a clock that stands still."""

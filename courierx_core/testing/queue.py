@@ -18,6 +18,9 @@ DEADLINE = 20.0
 """Seconds after which something that should have happened has not."""
 
 
+UNHEARD = "a notification calls handle() of whoever listens to its topic"
+
+
 class Heard:
     """What a listener was called with, and how to wait for more."""
 
@@ -59,26 +62,28 @@ class QueueContract(ABC):
 
     def test_a_notification_wakes_a_listener(self, made: Queue[Any]) -> None:
         with listening(made, ["broadcast"]) as heard:
-            assert hears(made, heard, "broadcast")
+            assert hears(made, heard, "broadcast"), UNHEARD
 
     def test_it_wakes_the_listener_of_another_instance(self, made: Queue[Any]) -> None:
         other = self.queue()
         try:
             with listening(other, ["broadcast"]) as heard:
-                assert hears(made, heard, "broadcast")
+                assert hears(made, heard, "broadcast"), UNHEARD
         finally:
             other.close()
 
     def test_every_topic_is_handled_without_notifications(self, made: Queue[Any]) -> None:
         with listening(made, ["broadcast", "transactional"], sweep_seconds=0.05) as heard:
-            assert heard.reaches("broadcast", 3)
-            assert heard.reaches("transactional", 3)
+            for topic in ("broadcast", "transactional"):
+                assert heard.reaches(topic, 3), (
+                    f"handle({topic!r}) is called every sweep_seconds, notified or not"
+                )
 
     def test_only_the_topics_asked_for_are_handled(self, made: Queue[Any]) -> None:
         with listening(made, ["broadcast"]) as heard:
             made.notify("transactional")
-            assert hears(made, heard, "broadcast")
-            assert heard.topics() == {"broadcast"}
+            assert hears(made, heard, "broadcast"), UNHEARD
+            assert heard.topics() == {"broadcast"}, "listen() handles the topics that it was given"
 
     def test_no_notification_after_the_work_was_looked_at_is_lost(self, made: Queue[Any]) -> None:
         """One that comes while `handle` runs makes it run again."""
@@ -95,27 +100,30 @@ class QueueContract(ABC):
             end = time.monotonic() + DEADLINE
             while not entered.wait(0.05) and time.monotonic() < end:
                 made.notify("broadcast")
-            assert entered.is_set()
+            assert entered.is_set(), UNHEARD
             before = heard.count("broadcast")
             made.notify("broadcast")
             leave.set()
-            assert heard.reaches("broadcast", before + 1)
+            again = heard.reaches("broadcast", before + 1)
+            assert again, "a notification that comes while handle() runs makes it run once more"
 
     def test_a_flood_reaches_the_listener_at_least_once(self, made: Queue[Any]) -> None:
         with listening(made, ["broadcast"]) as heard:
-            assert hears(made, heard, "broadcast")
+            assert hears(made, heard, "broadcast"), UNHEARD
             before = heard.count("broadcast")
             for _ in range(2000):
                 made.notify("broadcast")
-            assert heard.reaches("broadcast", before + 1)
+            assert heard.reaches("broadcast", before + 1), (
+                "2000 notifications may be one call, and are never none"
+            )
 
     def test_notify_without_a_listener_returns_an_id(self, made: Queue[Any]) -> None:
         """The second may be the first one's, which still waits; another topic's never is."""
         for topic in ("broadcast", "broadcast", "transactional"):
             told = made.notify(topic)
-            assert isinstance(told, str)
-            assert told
-        assert made.notify("broadcast") != made.notify("transactional")
+            assert isinstance(told, str), "notify() returns an id"
+            assert told, "notify() returns an id"
+        assert made.notify("broadcast") != made.notify("transactional"), "each topic has ids of its own"
 
     @pytest.mark.parametrize("topic", ["", "Broadcast", "a b", "a/b", "x" * 65, "a\n"])
     def test_a_bad_topic_is_refused(self, made: Queue[Any], topic: str) -> None:
@@ -124,9 +132,9 @@ class QueueContract(ABC):
 
     def test_stop_ends_listening_soon(self, made: Queue[Any]) -> None:
         with listening(made, ["broadcast"]) as heard:
-            assert hears(made, heard, "broadcast")
+            assert hears(made, heard, "broadcast"), UNHEARD
             began = time.monotonic()
-        assert time.monotonic() - began < DEADLINE / 2
+        assert time.monotonic() - began < DEADLINE / 2, "listen() returns soon after stop is set"
 
     def test_closing_twice_is_fine(self, made: Queue[Any]) -> None:
         made.notify("broadcast")

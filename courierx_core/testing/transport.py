@@ -6,7 +6,7 @@ import logging
 import threading
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import pytest
@@ -53,17 +53,21 @@ class TransportContract(ABC):
     @pytest.mark.parametrize("number", [0, 1, 2, 37])
     def test_n_envelopes_in_n_receipts_out(self, made: Transport[Any], peer: Peer, number: int) -> None:
         receipts = _send(made, list(FakeEnvelope.some(number)))
-        assert sorted(receipt.id for receipt in receipts) == list(range(1, number + 1))
-        assert all(isinstance(receipt, Accepted) for receipt in receipts)
+        _one_each(receipts, range(1, number + 1))
+        for receipt in receipts:
+            assert isinstance(receipt, Accepted), f"the peer took everything, and the receipt says {receipt}"
 
     def test_one_request_for_each_attempt(self, made: Transport[Any], peer: Peer) -> None:
         _send(made, list(FakeEnvelope.some(12)))
-        assert peer.attempts() == 12
+        assert peer.attempts() == 12, (
+            "12 envelopes are 12 requests: send nothing twice, and switch retries off"
+        )
 
     def test_send_gives_the_receipt_of_its_envelope(self, made: Transport[Any], peer: Peer) -> None:
         session = made.open()
         try:
-            assert [session.send(FakeEnvelope(id)).id for id in (3, 99, 1)] == [3, 99, 1]
+            ids = [session.send(FakeEnvelope(id)).id for id in (3, 99, 1)]
+            assert ids == [3, 99, 1], "a receipt carries the id of its envelope"
         finally:
             session.close()
 
@@ -72,10 +76,10 @@ class TransportContract(ABC):
         try:
             for first in (1, 11, 21):
                 receipts = list(session.send_many(iter(FakeEnvelope.some(10, first=first))))
-                assert sorted(receipt.id for receipt in receipts) == list(range(first, first + 10))
+                _one_each(receipts, range(first, first + 10))
         finally:
             session.close()
-        assert peer.attempts() == 30
+        assert peer.attempts() == 30, "30 envelopes are 30 requests"
 
     def test_nothing_ready_just_now(self, made: Transport[Any], peer: Peer) -> None:
         """`None` is given only while something is unanswered, and every answer still comes."""
@@ -96,14 +100,18 @@ class TransportContract(ABC):
                 answered.add(receipt.id)
         finally:
             session.close()
-        assert answered == set(range(1, 10))
+        assert answered == set(range(1, 10)), "every envelope gets its receipt, `None` or no `None` between"
 
     def test_a_drop_after_the_write_is_uncertain(self, made: Transport[Any], peer: Peer) -> None:
         peer.behave("drop_after")
         [receipt] = _send(made, [FakeEnvelope(5)])
-        assert isinstance(receipt, Uncertain)
-        assert receipt.id == 5
-        assert peer.attempts() == 1
+        assert isinstance(receipt, Uncertain), (
+            f"the request went out and its answer was lost: nobody knows, and the receipt says {receipt}"
+        )
+        assert receipt.id == 5, "a receipt carries the id of its envelope"
+        assert peer.attempts() == 1, (
+            "a request whose answer was lost is never made again: it may be a second mail"
+        )
 
     def test_a_drop_before_the_write_is_not(self, made: Transport[Any], peer: Peer) -> None:
         peer.behave("drop_before")
@@ -112,16 +120,20 @@ class TransportContract(ABC):
         except TransportDown:
             return
         finally:
-            assert peer.attempts() == 0
-        assert isinstance(receipt, Deferred)
-        assert receipt.scope == "transport"
+            assert peer.attempts() == 0, "the peer broke off before anything arrived, and counted a request"
+        assert isinstance(receipt, Deferred), (
+            f"nothing was handed over: raise TransportDown, or answer a transport's Deferred, not {receipt}"
+        )
+        assert receipt.scope == "transport", (
+            "the far side is away: that must not cost the recipient an attempt"
+        )
 
     def test_it_recovers_when_the_far_side_does(self, made: Transport[Any], peer: Peer) -> None:
         peer.behave("drop_after")
         _send(made, [FakeEnvelope(1)])
         peer.behave("accept")
         [receipt] = _send(made, [FakeEnvelope(2)])
-        assert isinstance(receipt, Accepted)
+        assert isinstance(receipt, Accepted), f"the far side is back, and the receipt says {receipt}"
 
     def test_no_secret_shows(
         self, made: Transport[Any], peer: Peer, caplog: pytest.LogCaptureFixture
@@ -137,8 +149,9 @@ class TransportContract(ABC):
                     shown += [repr(receipt) for receipt in _send(made, [FakeEnvelope(1)])]
                 except TransportDown as down:
                     shown += [repr(down), str(down), repr(down.__cause__)]
-        assert self.secret not in "\n".join(shown)
-        assert self.secret not in caplog.text
+        for text in shown:
+            assert self.secret not in text, "the secret shows in a repr, an error or a receipt; use Secret"
+        assert self.secret not in caplog.text, "the secret shows in the log"
 
     def test_closing_twice_is_fine(self, made: Transport[Any], peer: Peer) -> None:
         session = made.open()
@@ -150,10 +163,10 @@ class TransportContract(ABC):
 
     def test_the_traits_make_sense(self, made: Transport[Any], peer: Peer) -> None:
         for traits in (made.traits, made.limits()):
-            assert traits.max_concurrency >= 1
-            assert traits.batch >= 1
-            assert min(traits.per_second, traits.max_bytes, traits.idempotent_seconds) >= 0
-        assert made.limits().features <= made.traits.features
+            assert traits.max_concurrency >= 1, "max_concurrency is 1 or more"
+            assert traits.batch >= 1, "batch is 1 or more"
+            assert min(traits.per_second, traits.max_bytes, traits.idempotent_seconds) >= 0, "0 is no limit"
+        assert made.limits().features <= made.traits.features, "limits() only ever takes features away"
 
     def test_sessions_work_on_threads_of_their_own(self, made: Transport[Any], peer: Peer) -> None:
         receipts: list[Receipt] = []
@@ -168,8 +181,7 @@ class TransportContract(ABC):
             thread.start()
         for thread in threads:
             thread.join()
-        wanted = [id for first in firsts for id in range(first, first + 10)]
-        assert Counter(receipt.id for receipt in receipts) == Counter(wanted)
+        _one_each(receipts, [id for first in firsts for id in range(first, first + 10)])
 
     def test_breaking_off_leaves_the_session_usable(self, made: Transport[Any], peer: Peer) -> None:
         session = made.open()
@@ -179,7 +191,12 @@ class TransportContract(ABC):
             [receipt] = session.send_many(iter([FakeEnvelope(10_000)]))
         finally:
             session.close()
-        assert receipt.id == 10_000
+        assert receipt.id == 10_000, "after a broken-off stream the session answers what it is given next"
+
+
+def _one_each(receipts: Iterable[Receipt], ids: Iterable[int]) -> None:
+    got = Counter(receipt.id for receipt in receipts)
+    assert got == Counter(ids), "every envelope gets one receipt, with its own id: n in, n out"
 
 
 def _send(transport: Transport[Any], envelopes: list[FakeEnvelope]) -> list[Receipt]:
