@@ -30,6 +30,7 @@ from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, OptIns, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.ports.reports import Reports
+from courierx_core.ports.upkeep import Upkeep
 from courierx_core.senders.model import Sender
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Tenant
@@ -192,7 +193,7 @@ class Deliveries(Protocol):
         """Say how it moves now, from the items that moved last, over the last minute at most."""
 
     def recount(self, message_id: int) -> dict[str, int]:
-        """Count the rows themselves; `courierx db check` holds it against `totals`."""
+        """Count the rows themselves."""
 
     def reasons(self, message_id: int, *, limit: int = 20) -> Sequence[Reason]:
         """Group every closed delivery that was not accepted or delivered, commonest first."""
@@ -328,6 +329,7 @@ class UnitOfWork(Protocol):
     idempotency: Idempotency
     erasures: Erasures
     secrets: Secrets
+    upkeep: Upkeep
 
 
 class Store(Driver[C]):

@@ -250,6 +250,7 @@ class LedgerWalk(RuleBasedStateMachine):
         """All die; then one healthy worker finishes, or the message is cancelled. Nobody is left open."""
         for walker in self.walkers:
             walker.forget()
+        self.nothing_is_broken()
         self.sweep()
         self.unhold()
         if self.cancelled_at_the_end:
@@ -264,6 +265,11 @@ class LedgerWalk(RuleBasedStateMachine):
         assert not totals.keys() & OPEN
         with self.store.begin(self.tenant) as unit:
             assert unit.messages.complete(self.message.id)
+        self.nothing_is_broken()
+
+    def nothing_is_broken(self) -> None:
+        with self.store.begin(self.tenant, write=False) as unit:
+            assert not unit.upkeep.broken()
 
     def open_items(self) -> int:
         with self.store.begin(self.tenant, write=False) as unit:

@@ -18,6 +18,7 @@ from courierx_core.testing.store_reports import ReportContract
 from courierx_core.testing.store_segments import SegmentsContract
 from courierx_core.testing.store_tracking import TrackingContract
 from courierx_core.testing.store_units import UnitContract
+from courierx_core.testing.store_upkeep import UpkeepContract
 from courierx_core.testing.store_work import WorkContract
 
 
@@ -36,5 +37,6 @@ class StoreContract(
     IdempotencyContract,
     ErasuresContract,
     WorkContract,
+    UpkeepContract,
 ):
     """Every repository, both kinds of unit, and that no tenant sees another's rows."""

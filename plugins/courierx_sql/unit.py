@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import erasures, idempotency, imports, people, platform, reports, store
+from courierx_core.ports import erasures, idempotency, imports, people, platform, reports, store, upkeep
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -32,6 +32,7 @@ from courierx_sql.rows.subscribers import SubscriberRows
 from courierx_sql.rows.suppressions import SuppressionRows
 from courierx_sql.rows.templates import TemplateRows
 from courierx_sql.rows.transports import TransportRows
+from courierx_sql.rows.upkeep import UpkeepRows
 from courierx_sql.rows.work import WorkRows
 from courierx_sql.sets import Sets
 
@@ -63,6 +64,7 @@ class SqlUnit:
         self.idempotency: idempotency.Idempotency = IdempotencyRows(rows)
         self.erasures: erasures.Erasures = ErasureRows(rows)
         self.secrets: store.Secrets = SecretRows(rows)
+        self.upkeep: upkeep.Upkeep = UpkeepRows(rows)
 
     @property
     def tenant_id(self) -> int:

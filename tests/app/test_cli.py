@@ -177,7 +177,7 @@ def test_a_campaign_from_the_command_line(cx: Cx, courier: Any, tmp_path: Path) 
         "status": "cancelled",
     }
     assert json.loads(cx("campaigns", "report", number, "--json"))["status"] == "cancelled"
-    assert json.loads(cx("db", "check", "--json")) == {"campaigns": 1, "wrong": []}
+    assert json.loads(cx("db", "check", "--json")) == {"tenants": 1, "broken": []}
     cx("campaigns", "show", "999", status=1, err="There is no campaign 999")
 
 

@@ -59,12 +59,14 @@ def _books_of(site: Site, campaign_id: int, addresses: Collection[str]) -> dict[
         )
         open_items = unit.work.open_items(campaign.message_id)
         completed_at = unit.messages.get(campaign.message_id).completed_at
+        broken = unit.upkeep.broken()
     have, wanted = Counter(row.address for row in rows), Counter(addresses)
     assert have == wanted, (
         f"I1: campaign {campaign_id} skipped {_some((wanted - have).elements())} and has too many of"
         f" {_some((have - wanted).elements())}"
     )
     assert counted == Counter(row.state for row in rows)
+    assert not broken, f"`courierx db check` would say {broken}"
     assert totals == counted, f"I5: campaign {campaign_id}'s counters say {totals}, its rows {counted}"
     assert sum(totals.values()) == len(addresses), f"I1: {totals} are not {len(addresses)} people"
     open_rows = [row for row in rows if row.state in OPEN]
