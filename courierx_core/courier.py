@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from courierx_core.errors import ConfigError
+from courierx_core.metrics.tallies import Tallies
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.feedback import FeedbackSource
 from courierx_core.ports.limiter import Limiter
@@ -60,6 +61,8 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
     tokens: TokenKeys
     runtime: Runtime
     policy: Policy = Policy()
+    tallies: Tallies = msgspec.field(default_factory=Tallies)
+    """What this process counts for metrics."""
 
     @property
     def secrets(self) -> SecretBox:
@@ -73,7 +76,8 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
         self.hooks.startup(self)
 
     def close(self) -> None:
-        """Close every driver; safe to call twice."""
+        """Write what was counted, and close every driver; safe to call twice."""
+        self.tallies.write(self.store)
         for source in self.feedback.values():
             source.close()
         for transport in self.transports.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from courierx_core.courier import Courier
+from courierx_core.metrics.model import NOTIFICATIONS
 
 log = logging.getLogger("courierx.work")
 
@@ -15,7 +16,10 @@ TOPICS = ("transactional", "broadcast", "tasks")
 def notify(courier: Courier, topic: str) -> str:
     """Say that work is ready; return the broker's id. A broker that is away costs a sweep's time."""
     try:
-        return courier.queue.notify(topic)
+        known_as = courier.queue.notify(topic)
     except Exception as error:  # a queue is a plugin: whatever it raises, the work is safe
         log.warning("could not notify %s, the sweep comes: %s: %s", topic, type(error).__name__, error)
+        courier.tallies.count(NOTIFICATIONS, topic, "failed")
         return ""
+    courier.tallies.count(NOTIFICATIONS, topic, "sent")
+    return known_as

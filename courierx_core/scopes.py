@@ -6,7 +6,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 PLATFORM = "platform"
-"""The scope of what stands above tenants; a tenant's key never has it."""
+"""The scope of what changes tenants themselves."""
+METRICS = "metrics:read"
+"""The scope of what a monitoring system reads, over all tenants."""
+ABOVE_TENANTS = frozenset({PLATFORM, METRICS})
+"""Scopes that only a platform key can have."""
 
 SCOPES: Mapping[str, str] = {
     "tenants:read": "Show tenants; a tenant's key its own.",
@@ -44,6 +48,7 @@ SCOPES: Mapping[str, str] = {
     "keys:read": "Show keys, without their secrets.",
     "keys:write": "Make, rotate and revoke keys.",
     "audit:read": "Show who changed what.",
+    METRICS: "Read the metrics of the whole install; only a platform key can have it.",
     PLATFORM: "Add and remove tenants; only a platform key can have it.",
 }
 
@@ -51,4 +56,4 @@ SCOPES: Mapping[str, str] = {
 def allowed(scopes: Iterable[str], *, platform: bool) -> frozenset[str]:
     """Return what a key with these scopes may do; no scopes are all that its kind can have."""
     given = frozenset(scopes) or frozenset(SCOPES)
-    return given if platform else given - {PLATFORM}
+    return given if platform else given - ABOVE_TENANTS

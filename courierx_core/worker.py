@@ -30,8 +30,9 @@ from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.feedback.service import match_kept
 from courierx_core.imports.run import take_in
 from courierx_core.messages.service import settle_message
+from courierx_core.metrics.model import DELIVERIES, LEASES_EXPIRED
 from courierx_core.notify import notify
-from courierx_core.ports.ledger import Ledger
+from courierx_core.ports.ledger import Ledger, Swept
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Stream
 from courierx_core.tenants.model import Tenant
@@ -283,6 +284,7 @@ class Worker:
                         ledger.renew(owner, lease_seconds=lease)
                         lane.renewed(asked_at)
                 self._sweep(ledger, lanes)
+                self.courier.tallies.write(self.courier.store)
                 if boottime() >= left_over_at:
                     left_over_at = boottime() + LEFT_OVER_SECONDS
                     self._settle_left_over()
@@ -296,6 +298,7 @@ class Worker:
                 log.warning("heartbeat: %s", error)
             except Exception:
                 log.exception("heartbeat failed")
+        self.courier.tallies.write(self.courier.store)
         if ledger is not None:
             ledger.close()
 
@@ -305,9 +308,20 @@ class Worker:
                 "%s %s of tenant %s: its worker is gone; %s uncertain",
                 swept.topic, swept.item_id, swept.tenant_id, swept.uncertain,
             )  # fmt: skip
+            self.courier.tallies.count(LEASES_EXPIRED, swept.topic, "swept")
             if swept.topic == "send":
+                self._count_uncertain(swept)
                 settle_message(self.courier, swept.tenant_id, swept.subject_id)
             lanes[swept.stream if swept.topic == "send" else "tasks"].notified()
+
+    def _count_uncertain(self, swept: Swept) -> None:
+        if not swept.uncertain:
+            return
+        with self.courier.store.begin(swept.tenant_id, write=False) as unit:
+            transport = unit.messages.get(swept.subject_id).transport
+        self.courier.tallies.count(
+            DELIVERIES, transport, "uncertain", swept.uncertain, tenant_id=swept.tenant_id
+        )
 
     def _watch_reputation(self) -> None:
         for tenant in self._tenants():

@@ -35,6 +35,7 @@ PORTS = (
     "people",
     "platform",
     "reports",
+    "metrics",
     "ledger",
 )
 HOOK_SPECS = ("courierx_core.hookspecs", "courierx_app.hookspecs")
@@ -151,8 +152,32 @@ def scopes() -> str:
         [
             "# Scopes",
             "What a key may do. A key made without scopes may do everything that its kind can: a tenant's "
-            "key all but `platform`, a platform key all. A key cannot make one that may do more than itself.",
+            "key all but `metrics:read` and `platform`, a platform key all. A key cannot make one that may "
+            "do more than itself.",
             f"| scope | allows to |\n| --- | --- |\n{rows}",
+        ]
+    )
+
+
+def metrics() -> str:
+    """List what /metrics tells."""
+    from courierx_core.metrics.model import FAMILIES
+
+    rows = "\n".join(
+        f"| `{each.name}` | {each.kind} | {', '.join(each.labels)} | {_cell(each.help)} |"
+        for each in FAMILIES
+    )
+    return _page(
+        [
+            "# Metrics",
+            "`GET /metrics` of the API tells them in Prometheus's text format, for the whole install: "
+            "whichever API process answers, the workers' counts are in it. It takes a platform key; make one "
+            "for it with `courierx keys create --scopes metrics:read`.",
+            "`tenant` is a tenant's id. The oldest `COURIERX_METRICS_TENANTS` tenants are told apart (100 "
+            "unless said otherwise), the others summed as `other`. Workers and API write their counts down "
+            "every few seconds and when they end; a `kill -9` loses those since, and the reports of "
+            "campaigns, which count in the ledger, lose none.",
+            f"| metric | kind | labels | tells |\n| --- | --- | --- | --- |\n{rows}",
         ]
     )
 
@@ -300,7 +325,7 @@ def _page(parts: list[str]) -> str:
 
 PAGES: dict[str, Callable[[], str]] = {
     "settings.md": settings, "hooks.md": hooks, "ports.md": ports, "cli.md": cli, "scopes.md": scopes,
-    "waiting.md": waiting,
+    "waiting.md": waiting, "metrics.md": metrics,
 }  # fmt: skip
 
 

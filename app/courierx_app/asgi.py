@@ -38,6 +38,7 @@ from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
 from courierx_app.api.live import progress_stream
 from courierx_app.api.messages import MessageController
+from courierx_app.api.metrics import metrics
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.provider_events import provider_events
 from courierx_app.api.request_id import logs_name_the_request
@@ -78,6 +79,7 @@ CONTROLLERS = (
     *EVENT_ROUTES,
     provider_events,
     audit_log,
+    metrics,
     me,
     send_test,
     EmailLogController,

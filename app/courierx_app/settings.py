@@ -97,6 +97,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inbound_tls_chain: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_CHAIN"})] = ""
     """A PEM file: with it, and the key's, `courierx inbound` offers STARTTLS."""
     inbound_tls_key: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_KEY"})] = ""
+    metrics_tenants: Annotated[int, Meta(ge=0, le=10_000, extra={"env": "COURIERX_METRICS_TENANTS"})] = 100
+    """How many tenants `/metrics` tells apart, the oldest; the others are summed as `other`."""
     operator_email: Annotated[str, Meta(extra={"env": "COURIERX_OPERATOR_EMAIL"})] = ""
 
 

@@ -14,7 +14,7 @@ from courierx_core.keep import Keep, nothing
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.scopes import PLATFORM, SCOPES
+from courierx_core.scopes import ABOVE_TENANTS, SCOPES
 from courierx_core.tenants import service as tenants
 
 OVERLAP_SECONDS = 24 * 3600
@@ -47,7 +47,7 @@ def create_key(
     for at, scope in enumerate(scopes):
         if scope not in SCOPES:
             checks.add(f"scopes[{at}]", "unknown", f"{scope!r} is not one of: {', '.join(SCOPES)}")
-        elif scope == PLATFORM and tenant_id is not None:
+        elif scope in ABOVE_TENANTS and tenant_id is not None:
             checks.add(f"scopes[{at}]", "not_allowed", "a tenant's key cannot stand above tenants")
     if expires_at is not None:
         if expires_at.tzinfo is None:

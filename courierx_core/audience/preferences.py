@@ -15,7 +15,7 @@ import msgspec
 from courierx_core.audience.model import MailingList
 from courierx_core.courier import Courier
 from courierx_core.errors import NotFound
-from courierx_core.feedback.service import named_by, record
+from courierx_core.feedback.service import count, named_by, record
 from courierx_core.mail.token import Kind
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.store import UnitOfWork
@@ -138,7 +138,7 @@ def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str)
         kind="unsubscribed", at=now, event_id=now.isoformat(), recipient=delivery.address,
         user_agent=user_agent[:500],
     )  # fmt: skip
-    record(unit, delivery_id, SOURCE, [told])
+    count(courier, SOURCE, record(unit, delivery_id, SOURCE, [told]))
 
 
 def _preferences(courier: Courier, unit: UnitOfWork, delivery_id: int) -> Preferences:

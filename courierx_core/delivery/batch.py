@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from courierx_core.delivery.judge import Attempt, Verdict
 from courierx_core.delivery.line import OpenItem
+from courierx_core.delivery.model import OPEN, DeliveryState
 from courierx_core.ports.ledger import Outcome
 
 
@@ -34,6 +36,11 @@ class Batch:
 
     def outcomes(self) -> list[Outcome]:
         return [verdict.outcome for verdict in self.verdicts]
+
+    def ends(self) -> Counter[tuple[str, DeliveryState]]:
+        """Count what was decided, by transport and state; what was put back, spending nothing, is not."""
+        told = (verdict.outcome for verdict in self.verdicts)
+        return Counter((each.transport, each.state) for each in told if each.tries or each.state not in OPEN)
 
     def intend(self, item: OpenItem, attempts: Sequence[Attempt]) -> None:
         """Add attempts on consecutive rows of the item."""

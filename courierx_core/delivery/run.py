@@ -23,6 +23,7 @@ from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
 from courierx_core.delivery.line import Crew, Line, OpenItem
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Message
+from courierx_core.metrics.model import DELIVERIES
 from courierx_core.ports.ledger import ItemMove, Ledger, WindowAnswer
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Accepted, Deferred, Stream, TransportDown
@@ -229,6 +230,8 @@ class SendRun:
         moves = [self._move(item) for item in batch.items.values()]
         answer = self._write(tenant_id, moves, batch)
         self._fill(batch, answer)
+        for (transport, state), n in batch.ends().items():
+            self.courier.tallies.count(DELIVERIES, transport, state, n, tenant_id=tenant_id)
         if self.courier.hooks.has_after_send and batch.verdicts:
             self.courier.hooks.after_send(batch.outcomes())
         self._pause(batch)

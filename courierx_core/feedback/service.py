@@ -22,6 +22,7 @@ from courierx_core.mail.address import split_address
 from courierx_core.mail.bounce_class import classify
 from courierx_core.mail.status import parse_status
 from courierx_core.mail.token import BadToken, Kind
+from courierx_core.metrics.model import FEEDBACK
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.suppression.model import PLATFORM_WIDE, Cause, Suppression
@@ -74,9 +75,16 @@ def receive(
             unmatched += told
         else:
             events += new
+            count(courier, source, new)
             known += len(told) - len(new)
     _keep(courier, source, [each for each in unmatched if each.provider_id and not each.send_id], tenant_id)
     return Received(tuple(events), known, len(unmatched))
+
+
+def count(courier: Courier, source: str, events: Sequence[Event]) -> None:
+    """Count new events for the metrics."""
+    for event in events:
+        courier.tallies.count(FEEDBACK, source, event.kind, tenant_id=event.tenant_id)
 
 
 def find(courier: Courier, source: str, feedback: Feedback) -> tuple[int, int] | None:
@@ -141,7 +149,8 @@ def match_kept(courier: Courier) -> int:
         # raw tells which tenant's endpoint heard it
         if target is not None and event.raw.get("tenant_id") in (None, target[0]):
             with courier.store.begin(target[0]) as unit:
-                record(unit, target[1], event.source, [_told(event)])
+                new = record(unit, target[1], event.source, [_told(event)])
+            count(courier, event.source, new)
             found.append(event.id)
     if found:
         with courier.store.begin(PLATFORM_WIDE) as unit:

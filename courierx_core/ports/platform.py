@@ -10,6 +10,7 @@ import msgspec
 
 from courierx_core.access.model import ApiKey
 from courierx_core.ports.idempotency import Idempotency
+from courierx_core.ports.metrics import Metrics
 from courierx_core.tenants.model import Tenant
 from courierx_core.transports.model import PausedTransport
 from courierx_core.work import Topic
@@ -74,6 +75,8 @@ class PlatformUnit(Protocol):
     """Of requests that are no tenant's."""
 
     transports: Transports
+    metrics: Metrics
+    """What is counted of the whole install, and what is due in it."""
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,

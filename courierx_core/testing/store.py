@@ -12,6 +12,7 @@ from courierx_core.testing.store_erasures import ErasuresContract
 from courierx_core.testing.store_events import EventsContract
 from courierx_core.testing.store_idempotency import IdempotencyContract
 from courierx_core.testing.store_imports import ImportsContract
+from courierx_core.testing.store_metrics import MetricsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
 from courierx_core.testing.store_reports import ReportContract
@@ -38,5 +39,6 @@ class StoreContract(
     ErasuresContract,
     WorkContract,
     UpkeepContract,
+    MetricsContract,
 ):
     """Every repository, both kinds of unit, and that no tenant sees another's rows."""

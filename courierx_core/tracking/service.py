@@ -9,6 +9,7 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.model import Delivery
 from courierx_core.errors import NotFound
 from courierx_core.feedback.model import Event, after
+from courierx_core.feedback.service import count
 from courierx_core.mail.token import BadToken, Token
 from courierx_core.tracking.links import Links, Target
 from courierx_core.tracking.model import BURST, Hit
@@ -51,6 +52,7 @@ def _keep(
                 moving[delivery.id] = event
         unit.events.append(events, again=again)
         moved = unit.deliveries.arrive(moving) if moving else frozenset()
+    count(courier, SOURCE, events)
     for delivery_id in moving.keys() - moved:
         _arrive(courier, tenant_id, delivery_id, moving[delivery_id])
 

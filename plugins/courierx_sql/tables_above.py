@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Table, Text
+from sqlalchemy import Column, PrimaryKeyConstraint, Table, Text
 
 from courierx_sql.columns import Big, Utc, metadata
 
@@ -21,6 +21,17 @@ workers = Table(
     Column("owner", Text, primary_key=True),
     Column("started_at", Utc, nullable=False),
     Column("heartbeat_at", Utc, nullable=False),
+)
+
+tallies = Table(
+    "tallies",  # what metrics count: the operator's, so its tenant is a label and no owner
+    metadata,
+    Column("tenant", Big, nullable=False),  # 0: nobody's in particular
+    Column("name", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("n", Big, nullable=False),
+    PrimaryKeyConstraint("tenant", "name", "source", "outcome"),
 )
 
 counters = Table(

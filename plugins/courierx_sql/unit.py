@@ -6,7 +6,17 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection
 
-from courierx_core.ports import erasures, idempotency, imports, people, platform, reports, store, upkeep
+from courierx_core.ports import (
+    erasures,
+    idempotency,
+    imports,
+    metrics,
+    people,
+    platform,
+    reports,
+    store,
+    upkeep,
+)
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
 from courierx_sql.accessor import Accessor
@@ -22,6 +32,7 @@ from courierx_sql.rows.imports import FileRows, ImportRows
 from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
+from courierx_sql.rows.metrics import MetricRows
 from courierx_sql.rows.opt_ins import OptInRows
 from courierx_sql.rows.reports import ReportRows
 from courierx_sql.rows.secrets import SecretRows
@@ -85,6 +96,7 @@ class SqlPlatformUnit:
         self.keys: platform.Keys = PlatformKeyRows(connection, sets)
         self.idempotency: idempotency.Idempotency = IdempotencyRows(Accessor(connection, 0, sets))
         self.transports: platform.Transports = TransportRows(Accessor(connection, 0, sets))
+        self.metrics: metrics.Metrics = MetricRows(connection)
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         return tenants.owner_of(self._connection, self._sets, table, object_id)

@@ -41,6 +41,7 @@ class Intake:
             self.count("store_unavailable")
             raise
         self.count(fate)
+        self._courier.tallies.write(self._courier.store)
         return fate
 
     def count(self, what: str) -> None:

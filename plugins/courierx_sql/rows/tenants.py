@@ -16,7 +16,7 @@ from courierx_sql.clock import now
 from courierx_sql.columns import metadata
 from courierx_sql.rows.slice import check_limit, is_id
 from courierx_sql.sets import Sets
-from courierx_sql.tables import OWNED, tenants, work
+from courierx_sql.tables import OWNED, tallies, tenants, work
 
 FINDABLE = frozenset(
     {
@@ -118,6 +118,7 @@ class TenantRows:
         for name in sorted(OWNED):
             table = metadata.tables[name]
             self._connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
+        self._connection.execute(delete(tallies).where(tallies.c.tenant == tenant_id))
         self._connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
 
 
