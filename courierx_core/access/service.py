@@ -129,7 +129,7 @@ def revoke_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> 
 
 def find_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> ApiKey:
     """Return any key; with a tenant only that tenant's. Raises NotFound."""
-    with store.platform() as platform:
+    with store.platform(write=False) as platform:  # another's costs no statement more than none
         key = platform.keys.get(key_id)
     if tenant_id is not None and key.tenant_id != tenant_id:
         raise NotFound(f"No API key {key_id}.")

@@ -1,4 +1,4 @@
-"""The fence behind the accessor: every statement on a tenant's table names the transaction's tenant."""
+"""The fence behind the accessor: every statement on a tenant's table names the transaction's tenant (T05)."""
 
 from __future__ import annotations
 
