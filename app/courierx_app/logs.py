@@ -4,10 +4,32 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from contextvars import ContextVar
 
 REQUEST: ContextVar[str] = ContextVar("courierx_request", default="")
 """The id of the request that is being answered; '' outside of one."""
+
+PRIVATE = re.compile(
+    r"(?P<key>\bcx_\d+_)[\w-]+"
+    r"|(?P<login>://[^\s/:@]*:)[^\s/@]+(?=@)"
+    r"|[\w.!#$%&'*+/=?^`{|}~-]+(?=@[\w-]+\.\w)"
+    r"|(?P<detail>^DETAIL: ).*",
+    re.MULTILINE,
+)
+"""The secret of a key, the password in a URL, what stands before the @ of an address, and the row that
+PostgreSQL shows with an error."""
+
+
+class Discreet(logging.Formatter):
+    """Write no whole address, key or password, whoever logs it and in whatever traceback (SECURITY: S18)."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return PRIVATE.sub(_hidden, super().format(record))
+
+
+def _hidden(found: re.Match[str]) -> str:
+    return f"{found['key'] or found['login'] or found['detail'] or ''}***"
 
 
 def configure() -> None:
@@ -16,12 +38,10 @@ def configure() -> None:
     known = logging.getLevelNamesMapping()
     handler = logging.StreamHandler()
     handler.addFilter(name_request)
-    logging.basicConfig(
-        level=logging.WARNING,
-        handlers=[handler],
-        format="%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s",
-        datefmt="%Y-%m-%dT%H:%M:%S%z",
+    handler.setFormatter(
+        Discreet("%(asctime)s %(levelname)s %(name)s%(request)s: %(message)s", "%Y-%m-%dT%H:%M:%S%z")
     )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     for name in ("courierx_core", "courierx_app"):
         logging.getLogger(name).setLevel(known.get(level, logging.INFO))
 

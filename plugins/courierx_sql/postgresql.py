@@ -94,6 +94,7 @@ class PostgresStore(SqlStore[Config]):
             pool_pre_ping=True,
             json_serializer=json_text,
             json_deserializer=msgspec.json.decode,
+            hide_parameters=True,  # an error may be logged, and they are people and their mail
         )
         event.listen(engine, "do_connect", self._pooled)
         return engine

@@ -49,6 +49,7 @@ class SqliteStore(SqlStore[SqliteConfig]):
             self._url,
             json_serializer=json_text,
             json_deserializer=msgspec.json.decode,
+            hide_parameters=True,  # an error may be logged, and they are people and their mail
             connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False},
             pool_size=8,
             max_overflow=32,

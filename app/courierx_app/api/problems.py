@@ -82,7 +82,7 @@ def courierx_problem(request: Request[Any, Any, Any], error: CourierXError) -> R
     """Answer an error that was raised on purpose."""
     status = next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 500)
     if status >= 500:
-        log.error("%s %s: %s", request.method, request.url.path, error)
+        log.error("%s: %s", _route(request), error)
     detail = str(error) if status < 500 or isinstance(error, StoreError) else "Something went wrong here."
     errors = fields_of(error)
     if isinstance(error, InvalidInput):
@@ -126,10 +126,13 @@ def http_problem(request: Request[Any, Any, Any], error: HTTPException) -> Respo
 
 def unexpected_problem(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
     """Answer a bug: logged in full, told as little."""
-    log.exception(
-        "%s %s failed [%s]", request.method, request.url.path, request_id(request.scope), exc_info=error
-    )
+    log.exception("%s failed [%s]", _route(request), request_id(request.scope), exc_info=error)
     return _answer(request, 500, "internal_error", "Something went wrong here.", (), {})
+
+
+def _route(request: Request[Any, Any, Any]) -> str:
+    """Name a request in the log by its route: a path may hold an address, or the token of a link."""
+    return f"{request.method} {request.scope.get('path_template') or request.url.path}"
 
 
 def _answer(
