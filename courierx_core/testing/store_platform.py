@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -189,6 +192,23 @@ class PlatformContract:
             saved = platform.installation()
             assert (saved.id, saved.environment, saved.public_url) == ("other", "staging", "https://x")
             assert 0 <= saved.age_seconds < 60
+
+    def test_of_installations_written_at_once_one_stays(self, store: Store[Any]) -> None:
+        ready = threading.Barrier(2)
+
+        def write(environment: str) -> None:
+            with store.platform() as platform:
+                with suppress(threading.BrokenBarrierError):  # a store that takes one writer at a time
+                    ready.wait(timeout=0.5)
+                platform.save_installation(Installation(environment=environment))
+
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(write, ("development", "staging")))
+        with store.platform() as platform:
+            made = platform.installation()
+            platform.save_installation(made)
+        with store.platform(write=False) as platform:
+            assert platform.installation().id == made.id
 
     def test_workers_are_counted_while_they_beat(self, store: Store[Any]) -> None:
         with store.platform() as platform:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Column, PrimaryKeyConstraint, Table, Text
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, SmallInteger, Table, Text
 
 from courierx_sql.columns import Big, Utc, metadata
 
 installation = Table(
-    "installation",  # one row
+    "installation",
     metadata,
     Column("id", Text, primary_key=True),
     Column("environment", Text, nullable=False),
     Column("public_url", Text, nullable=False),
     Column("heartbeat_at", Utc, nullable=False),
+    Column("one", SmallInteger, nullable=False, server_default="1"),  # unique: there is one row
 )
+Index("installation_one", installation.c.one, unique=True)
 
 workers = Table(
     "workers",

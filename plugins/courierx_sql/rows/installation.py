@@ -35,10 +35,12 @@ def read(connection: Connection) -> Installation:
 def save(connection: Connection, value: Installation) -> None:
     """Write the row, with a fresh id if it has none, and note a heartbeat now."""
     values = {"environment": value.environment, "public_url": value.public_url, "heartbeat_at": now()}
-    found = connection.execute(update(installation).values(id=value.id or installation.c.id, **values))
-    if not found.rowcount:
-        fresh = value.id or secrets.token_hex(16)
-        connection.execute(insert_into(connection, installation).values(id=fresh, **values))
+    ours = update(installation).values(id=value.id or installation.c.id, **values)
+    if connection.execute(ours).rowcount:
+        return
+    fresh = insert_into(connection, installation).values(id=value.id or secrets.token_hex(16), **values)
+    if not connection.execute(fresh.on_conflict_do_nothing()).rowcount:  # another was first
+        connection.execute(ours)
 
 
 def beat(connection: Connection, owner: str) -> None:
