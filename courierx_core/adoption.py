@@ -23,7 +23,7 @@ from courierx_core.messages.service import complete_message
 from courierx_core.notify import TOPICS as NOTIFIED
 from courierx_core.notify import notify
 from courierx_core.ports.driver import Runtime
-from courierx_core.ports.platform import Installation, PlatformUnit
+from courierx_core.ports.platform import DISOWNED, Installation, PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.work import NEEDS_ADOPTION, Topic
 
@@ -87,6 +87,8 @@ def _strange(found: Installation, runtime: Runtime, policy: Policy) -> str:
     url = _address(runtime)
     if url is not None and found.public_url != url:
         return f"this database sends for {found.public_url or 'no public URL'}, not for {url or 'none'}"
+    if found.heartbeat_at == DISOWNED:
+        return "this database was copied or restored: what is open in it may be sent already"
     if found.age_seconds > silence(policy):
         hours = found.age_seconds / 3600
         return f"no worker has lived on this database for {hours:.1f} h: it may be an old backup"

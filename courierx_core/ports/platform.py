@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Protocol
 
 import msgspec
@@ -53,6 +53,10 @@ class Transports(Protocol):
         """Let it go on; False where it was not paused."""
 
 
+DISOWNED = datetime.fromtimestamp(0, timezone.utc)
+"""A heartbeat that says that nobody may take this database for their own unasked."""
+
+
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """Who this database belongs to (LEDGER: adoption); all blank where nobody has claimed it yet."""
 
@@ -95,6 +99,9 @@ class PlatformUnit(Protocol):
 
     def save_installation(self, installation: Installation) -> None:
         """Write it, with a heartbeat now by the database's clock."""
+
+    def disown(self) -> None:
+        """Let nobody send from here before `courierx adopt`: what is open may be sent elsewhere already."""
 
     def beat(self, owner: str) -> None:
         """Note that a worker is alive, now by the database's clock."""

@@ -7,7 +7,7 @@ Every method works inside the unit's transaction. Ids that are not the tenant's 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NewType, Protocol
@@ -20,6 +20,7 @@ from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.model import Delivery, DeliveryState, Pace
 from courierx_core.domains.model import SenderDomain
+from courierx_core.errors import StoreError
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
@@ -359,3 +360,8 @@ class Store(Driver[C]):
     @abstractmethod
     def revision(self) -> str:
         """Return the schema's revision; '' for an empty database."""
+
+    def copy_from(self, source: Store[Any]) -> Iterator[tuple[str, int]]:
+        """Take over all that another store holds, as of one moment, ids included: all of it or nothing.
+        Gives each table's name and rows as it goes. Raises Conflict where this store is not empty."""
+        raise StoreError(f"The store {self.name} cannot take over what {source.name} holds.")

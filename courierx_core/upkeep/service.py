@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from courierx_core.errors import Conflict
 from courierx_core.ports.store import Store
 from courierx_core.ports.upkeep import Broken
 from courierx_core.suppression.model import PLATFORM_WIDE
@@ -18,6 +19,23 @@ def check(store: Store[Any]) -> Iterator[tuple[int, Sequence[Broken]]]:
         with store.begin(tenant_id, write=False) as unit:
             broken = unit.upkeep.broken()
         yield tenant_id, broken
+
+
+def move(source: Store[Any], target: Store[Any]) -> Iterator[tuple[str, int]]:
+    """Copy all that a store holds into an empty one; give each table's name and rows as it goes.
+
+    Neither sends anything before `courierx adopt` says which one does: that is decided before the first
+    row is read, so nothing that comes between can make both send. Raises Conflict while a worker lives.
+    """
+    with source.platform() as platform:
+        if alive := platform.workers():
+            raise Conflict(
+                f"{alive} workers live on the database to copy: stop them and the API, wait a minute, and"
+                " copy again."
+            )
+        platform.disown()
+    target.upgrade()
+    yield from target.copy_from(source)
 
 
 def tenant_ids(store: Store[Any]) -> Iterator[int]:

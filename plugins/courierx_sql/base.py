@@ -17,8 +17,10 @@ from courierx_core.ports.driver import C, Runtime
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.suppression.model import PLATFORM_WIDE
+from courierx_migrations import HEAD
 from courierx_sql import guard
 from courierx_sql.accessor import Accessor
+from courierx_sql.copying import Side, copy
 from courierx_sql.rows.audit import AuditRows
 from courierx_sql.sets import Sets
 from courierx_sql.unit import SqlPlatformUnit, SqlUnit
@@ -111,6 +113,14 @@ class SqlStore(Store[C]):
             act.noted.add(PLATFORM_WIDE)
 
     @contextmanager
+    def above_tenants(self, *, write: bool) -> Iterator[Connection]:
+        """Open a transaction over every tenant's rows, for what moves a whole database."""
+        options = {guard.TENANT: guard.PLATFORM, **guard.ABOVE_TENANTS, **self._kind(write, False)}
+        with self._transaction(options) as connection:
+            self.sets.bind_platform(connection)
+            yield connection
+
+    @contextmanager
     def _transaction(self, options: dict[str, Any]) -> Iterator[Connection]:
         with self.translated(), self.engine.connect() as connection:
             connection.execution_options(**options)
@@ -136,6 +146,19 @@ class SqlStore(Store[C]):
             raise StoreError(
                 f"The store {self.name} has no free connection: too many requests at once. Try again."
             ) from error
+
+    def copy_from(self, source: Store[Any]) -> Iterator[tuple[str, int]]:
+        if not isinstance(source, SqlStore):
+            yield from super().copy_from(source)
+            return
+        for store in (source, self):
+            if (at := store.revision()) != HEAD:
+                at = at or "nothing"
+                raise StoreError(
+                    f"{store.name} is at schema {at}, not {HEAD}: run `courierx db upgrade` on it."
+                )
+        with source.above_tenants(write=False) as theirs, self.above_tenants(write=True) as ours:
+            yield from copy(Side(theirs, source.sets), Side(ours, self.sets))
 
     def upgrade(self) -> None:
         # alembic takes 0.4 s to import, and only upgrades need it

@@ -47,6 +47,12 @@ class Sets(Protocol):
     def reserve(self, connection: Connection, name: str, n: int) -> int:
         """Return the first of `n` contiguous fresh ids of a table."""
 
+    def next_ids(self, connection: Connection) -> Mapping[str, int]:
+        """Return the next id of each table that has given one."""
+
+    def start_ids(self, connection: Connection, ids: Mapping[str, int]) -> None:
+        """Let the ids of an empty database go on from these."""
+
     def import_rows(
         self,
         connection: Connection,

@@ -69,6 +69,23 @@ def reserve(connection: Connection, name: str, n: int) -> int:
     return _counts(connection, "SELECT courierx_reserve(%(name)s, %(n)s)", {"name": name, "n": n})[0]
 
 
+def next_ids(connection: Connection) -> Mapping[str, int]:
+    rows = connection.exec_driver_sql(
+        "SELECT substring(sequencename FROM '^courierx_(.*)_id$'), last_value + 1 FROM pg_sequences"
+        " WHERE schemaname = current_schema() AND sequencename ~ '^courierx_.*_id$'"
+        " AND last_value IS NOT NULL"
+    )
+    return {name: int(after) for name, after in rows}
+
+
+def start_ids(connection: Connection, ids: Mapping[str, int]) -> None:
+    for name, after in ids.items():
+        connection.exec_driver_sql(
+            "SELECT setval(('courierx_' || %(name)s::text || '_id')::regclass, %(last)s)",
+            {"name": name, "last": after - 1},
+        )
+
+
 def import_rows(
     connection: Connection,
     tenant_id: int,

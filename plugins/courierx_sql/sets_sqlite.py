@@ -80,6 +80,15 @@ def reserve(connection: Connection, name: str, n: int) -> int:
     return int(after) - n
 
 
+def next_ids(connection: Connection) -> Mapping[str, int]:
+    rows = connection.exec_driver_sql("SELECT name, next FROM counters")
+    return {row.name: row.next for row in rows}
+
+
+def start_ids(connection: Connection, ids: Mapping[str, int]) -> None:
+    _many(connection, "INSERT OR REPLACE INTO counters (name, next) VALUES (?, ?)", list(ids.items()))
+
+
 # --- imports ---------------------------------------------------------------------------------------
 
 _KNOWN = (

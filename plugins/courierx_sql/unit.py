@@ -113,6 +113,9 @@ class SqlPlatformUnit:
     def save_installation(self, installation_: platform.Installation) -> None:
         installation.save(self._connection, installation_)
 
+    def disown(self) -> None:
+        installation.disown(self._connection)
+
     def beat(self, owner: str) -> None:
         installation.beat(self._connection, owner)
 

@@ -24,7 +24,7 @@ def test_what_comes_before_or_above_a_tenant() -> None:
     # DESIGN section 7: anything here can see across tenants.
     assert offers(PlatformUnit) == {
         "tenants", "keys", "idempotency", "owner_of", "installation", "save_installation", "beat", "workers",
-        "delivery_of", "messages_of", "tenants_with_work", "transports", "keep",
+        "delivery_of", "messages_of", "tenants_with_work", "transports", "keep", "disown",
         "metrics",
     }  # fmt: skip
 
@@ -42,7 +42,7 @@ def test_the_repositories_of_a_tenant() -> None:
 
 
 def test_what_a_store_does() -> None:
-    assert offers(Store) == {"begin", "platform", "ledger", "upgrade", "revision"}
+    assert offers(Store) == {"begin", "platform", "ledger", "upgrade", "revision", "copy_from"}
 
 
 def test_the_window_names_its_tenant() -> None:

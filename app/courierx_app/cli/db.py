@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 
 import click
 import msgspec
@@ -14,7 +16,7 @@ from courierx_core.suppression.model import PLATFORM_WIDE
 
 @click.group()
 def db() -> None:
-    """Upgrade and check the database."""
+    """Upgrade, check and copy the database."""
 
 
 @db.command()
@@ -56,3 +58,32 @@ def check(as_json: bool) -> None:
     else:
         click.echo(f"{tenants} tenants checked, {len(broken)} things broken.")
     sys.exit(1 if broken else 0)
+
+
+@db.command()
+@click.option("--to", "url", required=True, metavar="URL", help="An empty database, as in DATABASE_URL.")
+@json_option
+def copy(url: str, as_json: bool) -> None:
+    """Copy everything into an empty database: from SQLite to PostgreSQL, or back.
+
+    Stop what runs first. Afterwards neither database sends before `courierx adopt` is run on one of them.
+    """
+    from courierx_app.container import build
+    from courierx_app.settings import read
+    from courierx_core.upkeep import service as upkeep
+
+    into = read(Path.cwd(), {**os.environ, "DATABASE_URL": url})
+    with courier() as made:
+        target = build(into).store
+        try:
+            rows = {}
+            for name, count in upkeep.move(made.store, target):
+                rows[name] = count
+                if count and not as_json:
+                    click.echo(f"{count:>12,} {name.replace('_', ' ')}")
+        finally:
+            target.close()
+    if as_json:
+        emit({"rows": rows})
+    else:
+        click.echo("All is there. Set DATABASE_URL to it, and run `courierx db check` and `courierx adopt`.")

@@ -17,7 +17,7 @@ COMMANDS = {
     "doctor": ("courierx_app.cli.doctor:doctor", "Check this installation and say what mends it."),
     "simulate": ("courierx_app.cli.simulate:simulate", "Run the real send path without a message leaving."),
     "config": ("courierx_app.cli.config:config", "Show and check the settings."),
-    "db": ("courierx_app.cli.db:db", "Upgrade and check the database."),
+    "db": ("courierx_app.cli.db:db", "Upgrade, check and copy the database."),
     "keys": ("courierx_app.cli.keys:keys", "Create, list, rotate and revoke API keys."),
     "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
     "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import and export subscribers."),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, and_, func, select, union, update
 
-from courierx_core.ports.platform import Installation
+from courierx_core.ports.platform import DISOWNED, Installation
 from courierx_core.work import Topic
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
@@ -41,6 +41,11 @@ def save(connection: Connection, value: Installation) -> None:
     fresh = insert_into(connection, installation).values(id=value.id or secrets.token_hex(16), **values)
     if not connection.execute(fresh.on_conflict_do_nothing()).rowcount:  # another was first
         connection.execute(ours)
+
+
+def disown(connection: Connection) -> None:
+    """Leave the row a heartbeat that explains itself; without a row there is nothing to send."""
+    connection.execute(update(installation).values(heartbeat_at=DISOWNED))
 
 
 def beat(connection: Connection, owner: str) -> None:
