@@ -10,6 +10,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, NewType, Protocol
 
 import msgspec
@@ -365,3 +366,11 @@ class Store(Driver[C]):
         """Take over all that another store holds, as of one moment, ids included: all of it or nothing.
         Gives each table's name and rows as it goes. Raises Conflict where this store is not empty."""
         raise StoreError(f"The store {self.name} cannot take over what {source.name} holds.")
+
+    def backup(self, path: Path) -> None:
+        """Write all it holds into an empty file, as of one moment, beside whatever sends."""
+        raise StoreError(f"The store {self.name} writes no backups: use its server's own tools.")
+
+    def restore(self, path: Path) -> None:
+        """Read what `backup` wrote. Raises Conflict where there is a schema already."""
+        raise StoreError(f"The store {self.name} reads no backups: use its server's own tools.")

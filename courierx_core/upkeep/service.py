@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from courierx_core.errors import Conflict
+from courierx_core.errors import Conflict, NotFound
 from courierx_core.ports.store import Store
 from courierx_core.ports.upkeep import Broken
 from courierx_core.suppression.model import PLATFORM_WIDE
+from courierx_core.upkeep.files import whole_file
 
 PAGE = 1000
 
@@ -36,6 +38,27 @@ def move(source: Store[Any], target: Store[Any]) -> Iterator[tuple[str, int]]:
         platform.disown()
     target.upgrade()
     yield from target.copy_from(source)
+
+
+def backup(store: Store[Any], path: Path) -> None:
+    """Write all that a store holds into a new file. Raises Conflict where the file is there."""
+    if path.exists():
+        raise Conflict(f"{path} is there already: name a file that is not.")
+    with whole_file(path) as part:
+        store.backup(part)
+
+
+def restore(store: Store[Any], path: Path) -> None:
+    """Fill a store that has no schema from a backup, brought up to this version's.
+
+    Nothing goes out before `courierx adopt`: what is open in a backup may have been sent since.
+    """
+    if not path.is_file():
+        raise NotFound(f"There is no file {path}.")
+    store.restore(path)
+    store.upgrade()
+    with store.platform() as platform:
+        platform.disown()
 
 
 def tenant_ids(store: Store[Any]) -> Iterator[int]:

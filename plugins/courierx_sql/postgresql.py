@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
 import msgspec
@@ -11,17 +13,25 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, create_engine, event
 
-from courierx_core.errors import StoreError
+from courierx_core.errors import Conflict, StoreError
 from courierx_core.ports import driver
 from courierx_core.ports.driver import Problem, Secret
 from courierx_core.ports.ledger import Ledger
 from courierx_migrations import HEAD
-from courierx_sql import sets_postgresql
+from courierx_sql import dump_postgresql, sets_postgresql
 from courierx_sql.base import SqlStore, json_text
 from courierx_sql.ledger_postgresql import PostgresLedger
 from courierx_sql.sets import Sets
 
 APP_ROLE = "courierx_app"
+
+MAKE_ROLE = f"""
+DO $$ BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{APP_ROLE}') THEN
+        CREATE ROLE {APP_ROLE} NOLOGIN;
+    END IF;
+END $$
+"""
 
 # Only for members, so that a login that already is the app's role, or an install without it, still works.
 _TAKE_ROLE = (
@@ -112,6 +122,20 @@ class PostgresStore(SqlStore[Config]):
     def explain(self, error: Exception) -> str:
         words = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         return f"PostgreSQL: {words.strip()}. Nothing was stored; it is worth trying again."
+
+    def backup(self, path: Path) -> None:
+        dump_postgresql.dump(conninfo(self.config.url), path, self._tools())
+
+    def restore(self, path: Path) -> None:
+        if self.revision():
+            raise Conflict("The database is not empty: restore into a fresh one.")
+        with self.connect() as connection:  # roles are the server's, and so in no backup
+            connection.execute("SET ROLE NONE")
+            connection.execute(MAKE_ROLE)
+        dump_postgresql.load(conninfo(self.config.url), path, self._tools())
+
+    def _tools(self) -> str:
+        return self.runtime.environ.get("PATH", os.defpath)
 
     def check(self) -> list[Problem]:
         try:

@@ -8,6 +8,7 @@ makes every commit durable before it returns: an intent must outlive a power cut
 from __future__ import annotations
 
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -15,10 +16,11 @@ import msgspec
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
 
-from courierx_core.errors import ConfigError
+from courierx_core.errors import ConfigError, Conflict, NotFound, StoreError
 from courierx_core.ports.driver import Config as DriverConfig
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.ledger import Ledger
+from courierx_core.upkeep.files import whole_file
 from courierx_sql import sets_sqlite
 from courierx_sql.base import WRITE, SqlStore, json_text
 from courierx_sql.ledger_sqlite import SqliteLedger
@@ -68,6 +70,36 @@ class SqliteStore(SqlStore[SqliteConfig]):
 
     def ledger(self) -> Ledger:
         return SqliteLedger(self.path)
+
+    def backup(self, path: Path) -> None:
+        if not self.path.exists():
+            raise NotFound(f"There is no database {self.path} to back up.")
+        try:
+            _copy(self.path, path)
+        except sqlite3.Error as error:
+            raise StoreError(explain(error, path)) from error
+
+    def restore(self, path: Path) -> None:
+        if self.path.exists():
+            raise Conflict(f"{self.path} is there already: stop what runs, and move it away first.")
+        try:
+            with whole_file(self.path) as part:
+                _copy(path, part)
+        except sqlite3.DatabaseError as error:
+            raise StoreError(f"{path} is no backup of this store: {error}.") from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Make a database of its own out of what is committed now (SQLite's online backup)."""
+    with (
+        closing(sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)) as ours,
+        closing(sqlite3.connect(target)) as theirs,
+    ):
+        ours.backup(theirs)  # in one step: a writer in between would make it begin again, for ever
+        theirs.execute("PRAGMA journal_mode = DELETE")
+        if (found := theirs.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(found)
+        theirs.execute("SELECT version_num FROM courierx_version")
 
 
 def _checked(url: str) -> URL:

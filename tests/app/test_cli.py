@@ -179,6 +179,9 @@ def test_a_campaign_from_the_command_line(cx: Cx, courier: Any, tmp_path: Path) 
     assert json.loads(cx("campaigns", "report", number, "--json"))["status"] == "cancelled"
     assert json.loads(cx("db", "check", "--json")) == {"tenants": 1, "broken": []}
     cx("campaigns", "show", "999", status=1, err="There is no campaign 999")
+    assert "backup.db holds the database" in cx("backup", "backup.db")
+    cx("restore", "backup.db", status=1, err="move it away first")
+    cx("restore", "nowhere", status=1, err="There is no file nowhere")
     elsewhere = f"sqlite:///{tmp_path}/elsewhere.db"
     assert json.loads(cx("db", "copy", "--to", elsewhere, "--json"))["rows"]["subscribers"] == 2
     cx("db", "copy", "--to", elsewhere, status=1, err="not empty")

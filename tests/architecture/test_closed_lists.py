@@ -42,7 +42,16 @@ def test_the_repositories_of_a_tenant() -> None:
 
 
 def test_what_a_store_does() -> None:
-    assert offers(Store) == {"begin", "platform", "ledger", "upgrade", "revision", "copy_from"}
+    assert offers(Store) == {
+        "begin",
+        "platform",
+        "ledger",
+        "upgrade",
+        "revision",
+        "copy_from",
+        "backup",
+        "restore",
+    }
 
 
 def test_the_window_names_its_tenant() -> None:

@@ -14,6 +14,8 @@ COMMANDS = {
     "worker": ("courierx_app.cli.worker:worker", "Run a worker; any number is safe."),
     "status": ("courierx_app.cli.status:status", "Show what is running and what is on its way."),
     "adopt": ("courierx_app.cli.adopt:adopt", "Let a restored or copied database send here."),
+    "backup": ("courierx_app.cli.backup:backup", "Write the whole database into a file."),
+    "restore": ("courierx_app.cli.backup:restore", "Fill an empty database from a backup."),
     "doctor": ("courierx_app.cli.doctor:doctor", "Check this installation and say what mends it."),
     "simulate": ("courierx_app.cli.simulate:simulate", "Run the real send path without a message leaving."),
     "config": ("courierx_app.cli.config:config", "Show and check the settings."),
