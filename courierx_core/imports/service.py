@@ -12,6 +12,7 @@ from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
 from courierx_core.imports import spool
 from courierx_core.imports.model import OPEN, Import, ImportKind, Options
+from courierx_core.imports.steps import opened
 from courierx_core.imports.workbook import check_workbook, is_workbook
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
@@ -66,6 +67,14 @@ def hand_in(
         unit.work.add(_work(made))
     notify(courier, "tasks")
     return made
+
+
+def check_table(
+    stream: BinaryIO, tenant_id: int, *, kind: ImportKind = "subscribers", options: Options | None = None
+) -> None:
+    """Look whether a CSV file begins as a table of that kind does. Raises InvalidInput."""
+    opened(kind, stream, tenant_id, options or Options()).close()
+    stream.seek(0)
 
 
 def cancel(unit: UnitOfWork, import_id: int) -> Import:

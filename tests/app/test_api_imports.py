@@ -124,12 +124,26 @@ def test_a_step_under_way_is_fenced_by_a_cancellation(
     assert client.get("/subscribers", params={"tenant_id": tenant_id}).json() == []
 
 
+@pytest.fixture
+def large_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool, "PIECE_BYTES", 1 << 20)
+
+
+@pytest.mark.usefixtures("large_pieces")
 def test_what_cannot_be_read_fails_and_says_why(client: Client, courier: Courier, tenant_id: int) -> None:
-    made = upload(client, tenant_id, "name,city\nAnn,Oslo\n")
+    made = upload(client, tenant_id, HEADER + "a@x.example,Ann,Oslo\n" + "x" * (1 << 20))
     list(turns(courier))
     failed = client.get(f"/imports/{made['id']}").json()
     assert failed["state"] == "failed"
-    assert "no column holds the address" in failed["error"]
+    assert "this is no CSV file" in failed["error"]
+
+
+def test_what_does_not_begin_as_a_table_is_refused_before_it_is_kept(client: Client, tenant_id: int) -> None:
+    given: dict[str, Any] = {"params": {"tenant_id": tenant_id}, "headers": ASYNC}
+    answer = client.post(PATH, files={"file": ("people.csv", "name,city\nAnn,Oslo\n")}, **given)
+    assert answer.status_code == 400, answer.text
+    assert "no column holds the address" in answer.text
+    assert client.get(f"/imports?tenant_id={tenant_id}").json() == []
 
 
 def test_an_upload_that_was_cut_off_fails_in_the_end(
@@ -178,6 +192,7 @@ def test_a_list_that_goes_away_meanwhile_fails_the_import(
     assert f"No list {list_id}" in failed["error"]
 
 
+@pytest.mark.usefixtures("large_pieces")
 def test_a_large_file_is_never_taken_in_at_once(client: Client, tenant_id: int) -> None:
     csv = HEADER + "a@x.example,Ann,Oslo\n" * 60_000
     answer = client.post(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 
@@ -160,18 +161,27 @@ def _prefers_async(headers: Mapping[str, str]) -> bool:
 def _take_now(courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind) -> Taken:
     with courier.store.begin(tenant_id, write=False) as unit:
         tenants.require(unit)
-    try:
+    with _as_malformed():
         report = import_csv(courier, tenant_id, upload.file, options, kind=kind)
-    except InvalidInput as problem:
-        # Nothing of the file can be read, which the reference answers with 400.
-        raise MalformedBody(*problem.problems) from problem
     return Taken(**msgspec.structs.asdict(report))
 
 
 def _hand_in(courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind) -> Import:
     with courier.store.begin(tenant_id, write=False) as unit:
         tenants.require(unit)
+    if not is_workbook(upload.file):
+        with _as_malformed():
+            service.check_table(upload.file, tenant_id, kind=kind, options=options)
     return service.hand_in(courier, tenant_id, upload.file, kind=kind, file_name=upload.name, options=options)
+
+
+@contextmanager
+def _as_malformed() -> Iterator[None]:
+    """Answer a file of which nothing can be read with 400, as the reference does."""
+    try:
+        yield
+    except InvalidInput as problem:
+        raise MalformedBody(*problem.problems) from problem
 
 
 def _error_lines(courier: Courier, tenant_id: int, import_id: int) -> Iterator[bytes]:
