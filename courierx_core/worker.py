@@ -29,6 +29,7 @@ from courierx_core.domains import service as domains
 from courierx_core.errors import CourierXError, Fenced, StoreError
 from courierx_core.feedback.service import match_kept
 from courierx_core.imports.run import take_in
+from courierx_core.log_ids import about
 from courierx_core.messages.service import settle_message
 from courierx_core.metrics.model import DELIVERIES, LEASES_EXPIRED
 from courierx_core.notify import notify
@@ -216,6 +217,10 @@ class TaskLane(Lane):
         return ledger.next_due(topics=tuple(self.tasks))
 
     def _do(self, item: WorkItem) -> None:
+        with about(tenant_id=item.tenant_id, work_id=item.id):
+            self._try(item)
+
+    def _try(self, item: WorkItem) -> None:
         try:
             self.tasks[item.topic](self.courier, item)
         except Fenced:
@@ -307,6 +312,7 @@ class Worker:
             log.warning(
                 "%s %s of tenant %s: its worker is gone; %s uncertain",
                 swept.topic, swept.item_id, swept.tenant_id, swept.uncertain,
+                extra={"tenant_id": swept.tenant_id, "work_id": swept.item_id},
             )  # fmt: skip
             self.courier.tallies.count(LEASES_EXPIRED, swept.topic, "swept")
             if swept.topic == "send":

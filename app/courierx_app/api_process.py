@@ -27,8 +27,8 @@ def main() -> None:
     parser.add_argument("--dev", action="store_true")
     given = parser.parse_args()
     follow_parent()
-    configure()
     configuration = read(Path.cwd(), os.environ)
+    configure(configuration.settings)
     ending = threading.Event()
     app = serve(build(configuration), configuration.settings, dev=given.dev, ending=ending)
     options = uvicorn.Config(

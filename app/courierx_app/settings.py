@@ -47,6 +47,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ()
     """The addresses and networks of your own proxies: X-Forwarded-For is believed from them alone."""
 
+    log_level: Annotated[
+        Literal["DEBUG", "INFO", "WARNING", "ERROR"], Meta(extra={"env": "COURIERX_LOG_LEVEL"})
+    ] = "INFO"
+    """Of our own lines; those of libraries are logged when something is wrong. DEBUG tells how each attempt
+    ended."""
+    log_format: Annotated[Literal["text", "json"], Meta(extra={"env": "COURIERX_LOG_FORMAT"})] = "text"
+    """`json` is an object a line, with the ids it is about. Neither form shows keys, passwords or who an
+    address belongs to."""
     sender_email: Annotated[str, Meta(extra={"env": "SES_SENDER_EMAIL"})] = ""
     """The From of a campaign whose tenant has no sender of its own."""
     transport: Annotated[str, Meta(extra={"env": "COURIERX_TRANSPORT"})] = ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Sequence
 
@@ -41,6 +42,12 @@ class Batch:
         """Count what was decided, by transport and state; what was put back, spending nothing, is not."""
         told = (verdict.outcome for verdict in self.verdicts)
         return Counter((each.transport, each.state) for each in told if each.tries or each.state not in OPEN)
+
+    def tell(self, log: logging.Logger) -> None:
+        """Log what was decided about each delivery."""
+        for each in self.outcomes():
+            ids = {"delivery_id": each.id, "message_id": each.message_id, "transport": each.transport}
+            log.debug("%s %s", each.state, each.status or each.reason, extra=ids)
 
     def intend(self, item: OpenItem, attempts: Sequence[Attempt]) -> None:
         """Add attempts on consecutive rows of the item."""

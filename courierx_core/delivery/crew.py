@@ -113,7 +113,8 @@ class SendCrew:
 
     def pause(self, message: Message, reason: str) -> None:
         self._breakers.pop(message.id, None)
-        log.warning("message %s of tenant %s is paused: %s", message.id, message.tenant_id, reason)
+        ids = {"message_id": message.id, "tenant_id": message.tenant_id}
+        log.warning("message %s of tenant %s is paused: %s", *ids.values(), reason, extra=ids)
         try:
             pause_message(self.courier, message, reason)
         except StoreError as error:  # the next refusal asks again

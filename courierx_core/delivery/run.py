@@ -22,6 +22,7 @@ from courierx_core.delivery.feed import Intended, boottime
 from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
 from courierx_core.delivery.line import Crew, Line, OpenItem
 from courierx_core.errors import StoreError
+from courierx_core.log_ids import about
 from courierx_core.messages.model import Message
 from courierx_core.metrics.model import DELIVERIES
 from courierx_core.ports.ledger import ItemMove, Ledger, WindowAnswer
@@ -112,7 +113,8 @@ class SendRun:
             self._intend(batches)
         self._leave(batches)
         for tenant_id, batch in batches.items():
-            self._commit(tenant_id, batch)
+            with about(tenant_id=tenant_id):
+                self._commit(tenant_id, batch)
         self._read_ahead()
 
     # Waiting, and what the answers say.
@@ -230,6 +232,8 @@ class SendRun:
         moves = [self._move(item) for item in batch.items.values()]
         answer = self._write(tenant_id, moves, batch)
         self._fill(batch, answer)
+        if log.isEnabledFor(logging.DEBUG):
+            batch.tell(log)
         for (transport, state), n in batch.ends().items():
             self.courier.tallies.count(DELIVERIES, transport, state, n, tenant_id=tenant_id)
         if self.courier.hooks.has_after_send and batch.verdicts:

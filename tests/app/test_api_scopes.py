@@ -17,7 +17,7 @@ from courierx_core.access.model import ApiKey, shown
 from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput, PluginError
 from courierx_core.ports.limiter import Rate
-from courierx_core.scopes import PLATFORM, SCOPES, allowed
+from courierx_core.scopes import ABOVE_TENANTS, PLATFORM, SCOPES, allowed
 from tests.app.operations import NOBODYS, Operation, operations_of
 
 Client = TestClient[Litestar]
@@ -73,7 +73,7 @@ def test_a_key_does_what_its_scopes_say_and_nothing_else(
         assert asked(client, operation, all_but) == 403, operation
         assert asked(client, operation, only) not in (401, 403), operation
         refused = asked(client, operation, everything_of_a_tenant) == 403
-        assert refused is (operation.scope == PLATFORM), operation
+        assert refused is (operation.scope in ABOVE_TENANTS), operation
         seen += 1
     assert seen >= 25
 
@@ -117,7 +117,7 @@ def test_a_route_that_says_nothing_about_keys_does_not_start(api: Callable[..., 
 
 def test_no_scopes_are_all_that_the_kind_of_key_can_have() -> None:
     assert allowed((), platform=True) == set(SCOPES)
-    assert allowed((), platform=False) == set(SCOPES) - {PLATFORM}
+    assert allowed((), platform=False) == set(SCOPES) - ABOVE_TENANTS
     assert allowed(["lists:read", PLATFORM], platform=False) == {"lists:read"}
 
 

@@ -23,6 +23,7 @@ from courierx_core.access.service import authenticate
 from courierx_core.audit import ACT, Act
 from courierx_core.courier import Courier
 from courierx_core.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
+from courierx_core.log_ids import IDS
 from courierx_core.scopes import PLATFORM, SCOPES
 
 _KEY = "courierx_caller"
@@ -105,6 +106,9 @@ async def authenticated(connection: ASGIConnection[Any, Any, Any, Any], handler:
     if scope := scope_of(handler.opt):
         caller.require(scope)
     connection.scope["state"][_KEY] = caller
+    if caller.key is not None:
+        of = {} if caller.tenant_id is None else {"tenant_id": caller.tenant_id}
+        IDS.set({**IDS.get(), **of, "key_id": caller.key.id})
     method = connection.scope.get("method", "GET")
     if method not in ("GET", "HEAD"):
         route = f"{method} {connection.scope['path_template']}"

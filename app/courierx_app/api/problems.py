@@ -126,7 +126,8 @@ def http_problem(request: Request[Any, Any, Any], error: HTTPException) -> Respo
 
 def unexpected_problem(request: Request[Any, Any, Any], error: Exception) -> Response[ProblemDetails]:
     """Answer a bug: logged in full, told as little."""
-    log.exception("%s failed [%s]", _route(request), request_id(request.scope), exc_info=error)
+    which = {"request_id": request_id(request.scope)}
+    log.exception("%s failed", _route(request), exc_info=error, extra=which)
     return _answer(request, 500, "internal_error", "Something went wrong here.", (), {})
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from courierx_app.logs import REQUEST
+from courierx_core.log_ids import IDS
 
 HEADER = "X-Request-ID"
 _KEY = "courierx_request_id"
@@ -29,7 +29,8 @@ def logs_name_the_request(app: ASGIApp) -> ASGIApp:
     """Middleware: what is logged while a request is answered carries its id."""
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
-        REQUEST.set(request_id(scope))
+        # Never taken back: exceptions are answered outside of middleware; a request has its own task.
+        IDS.set({"request_id": request_id(scope)})
         await app(scope, receive, send)
 
     return named

@@ -50,8 +50,8 @@ def listen(host: str, port: int) -> None:
     from courierx_app.logs import configure
     from courierx_app.parent import follow_parent
 
-    configure()
     made = configuration()
+    configure(made.settings)
     tls, sock = tls_of(made.settings), bind(host, port)
     stop = stop_on_signals()
     follow_parent()
@@ -69,8 +69,8 @@ def read_mailbox(every: float, *, once: bool) -> None:
     from courierx_app.inbound.mailbox import Mailbox, parse_url
     from courierx_app.logs import configure
 
-    configure()
     made = configuration()
+    configure(made.settings)
     url, stop = parse_url(made.settings.inbound_imap_url), stop_on_signals()
     with opened(made) as courier:
         mailbox = Mailbox(url, Intake(courier))
@@ -87,7 +87,7 @@ def deliver(to: str) -> int:
         from courierx_core.feedback.inbound import take_in
         from courierx_core.mail.incoming import RAW_MAX
 
-        configure()
+        configure(configuration().settings)
         raw = sys.stdin.buffer.read(RAW_MAX)
         while sys.stdin.buffer.read(RAW_MAX):
             pass  # an MTA whose pipe breaks bounces the bounce

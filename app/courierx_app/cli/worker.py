@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from courierx_app.cli.opening import courier
+from courierx_app.cli.opening import configuration, courier
 from courierx_app.cli.stopping import stop_on_signals
 
 
@@ -25,7 +25,7 @@ def worker(name: str, processes: int) -> None:
     from courierx_app.parent import follow_parent
     from courierx_core.worker import Worker
 
-    configure()
+    configure(configuration().settings)
     if processes > 1:
         from courierx_app.supervisor import supervise_workers
 
