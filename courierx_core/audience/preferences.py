@@ -50,7 +50,8 @@ class Preferences(msgspec.Struct, frozen=True, kw_only=True):
     """What the person's attribute `language` says; '' where it says nothing."""
     standing: Standing
     choices: tuple[Choice, ...]
-    delivery_id: int
+    delivery_id: int | None
+    """Of the mail the link is in; None where another system sent it (`old_links`)."""
 
 
 def look(courier: Courier, token: str, kind: Kind) -> Preferences:
@@ -149,7 +150,7 @@ def _preferences(courier: Courier, unit: UnitOfWork, delivery_id: int) -> Prefer
         tenant=unit.tenant,
         address=address,
         language=language if isinstance(language, str) else "",
-        standing=_standing(unit, address, courier.runtime.now()),
+        standing=standing_of(unit, address, courier.runtime.now()),
         choices=_choices(unit, address),
         delivery_id=delivery_id,
     )
@@ -164,7 +165,8 @@ def _choices(unit: UnitOfWork, address: str) -> tuple[Choice, ...]:
     return tuple(Choice(each, each.id in on) for each in reversed(found))
 
 
-def _standing(unit: UnitOfWork, address: str, now: datetime) -> Standing:
+def standing_of(unit: UnitOfWork, address: str, now: datetime) -> Standing:
+    """Say whether an address gets the tenant's mailings now."""
     causes = {
         each.cause
         for listed in (address, domain_of(address))

@@ -39,6 +39,9 @@ class Subscribers(Protocol):
         """`list_id` keeps those subscribed to the list; `q` those whose address or a name holds the text,
         ASCII letters without case."""
 
+    def ids(self, emails: Collection[str]) -> Mapping[str, int]:
+        """Return the ids of those of these addresses (at most 10,000) that the tenant has."""
+
     def known(self, subscriber_ids: Iterable[int]) -> Set[int]:
         """Return those of the ids that are people of this tenant."""
 

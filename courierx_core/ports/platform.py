@@ -57,6 +57,16 @@ DISOWNED = datetime.fromtimestamp(0, timezone.utc)
 """A heartbeat that says that nobody may take this database for their own unasked."""
 
 
+class OldLinks(Protocol):
+    """Whom the links of another system meant (`audience.old_links`): found before the tenant is known."""
+
+    def add(self, tenant_id: int, people: Mapping[str, int]) -> None:
+        """Let names lead to subscribers of a tenant, as a set; a known name leads to the later one."""
+
+    def find(self, name: str) -> Sequence[tuple[int, int]]:
+        """Return (tenant id, subscriber id) of whom a name means: one for each tenant that took it in."""
+
+
 class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """Who this database belongs to (LEDGER: adoption); all blank where nobody has claimed it yet."""
 
@@ -81,6 +91,7 @@ class PlatformUnit(Protocol):
     transports: Transports
     metrics: Metrics
     """What is counted of the whole install, and what is due in it."""
+    old_links: OldLinks
 
     def owner_of(self, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,

@@ -135,6 +135,16 @@ class PeopleContract:
             assert (unit.lists.of(a), unit.lists.of(b)) == ({news}, {news, offers})
             assert unit.lists.unsubscribe(offers, [a]) == 0
 
+    def test_the_ids_of_those_addresses_that_there_are(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store), add_tenant(store, "Other")
+        with store.begin(other) as unit:
+            unit.subscribers.add(Subscriber(tenant_id=other, email="theirs@example.com"))
+        with store.begin(tenant) as unit:
+            ann = unit.subscribers.add(Subscriber(tenant_id=tenant, email="ann@example.com")).id
+            many = {f"{name}@example.com" for name in ("ann", "theirs", *range(10_000 - 2))}
+            assert unit.subscribers.ids(many) == {"ann@example.com": ann}
+            assert unit.subscribers.ids([]) == {}
+
     def test_an_opt_in_is_kept_and_confirmed(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)
         asked = OptIn(

@@ -134,6 +134,21 @@ class PlatformContract:
             with pytest.raises(ValueError, match="api_keys"):
                 platform.owner_of("api_keys", 1)
 
+    def test_an_old_link_leads_to_whoever_took_it_in(self, store: Store[Any]) -> None:
+        one, two = add_tenant(store, "one"), add_tenant(store, "two")
+        with store.platform() as platform:
+            platform.old_links.add(one, {"a": 1, "b": 2})
+            platform.old_links.add(two, {"a": 3})
+            platform.old_links.add(one, {"b": 4})
+            platform.old_links.add(one, {})
+        with store.platform(write=False) as platform:
+            assert sorted(platform.old_links.find("a")) == [(one, 1), (two, 3)]
+            assert platform.old_links.find("b") == [(one, 4)]
+            assert platform.old_links.find("c") == []
+        with store.platform() as platform:
+            platform.tenants.remove(one)
+            assert platform.old_links.find("a") == [(two, 3)]
+
     def test_a_removed_tenant_leaves_nothing(self, store: Store[Any]) -> None:
         kept, gone = add_tenant(store, "kept"), add_tenant(store, "gone")
         for tenant in (kept, gone):

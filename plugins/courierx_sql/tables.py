@@ -29,6 +29,7 @@ from sqlalchemy import (
 from courierx_sql.columns import ENCRYPTED, Big, Ids, Json, Utc, created, metadata, owned, updated
 from courierx_sql.tables_above import counters as counters
 from courierx_sql.tables_above import installation as installation
+from courierx_sql.tables_above import old_links as old_links
 from courierx_sql.tables_above import tallies as tallies
 from courierx_sql.tables_above import workers as workers
 from courierx_sql.tables_people import erasure_keys as erasure_keys

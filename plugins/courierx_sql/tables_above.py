@@ -36,6 +36,15 @@ tallies = Table(
     PrimaryKeyConstraint("tenant", "name", "source", "outcome"),
 )
 
+old_links = Table(
+    "old_links",  # whom the links of another system meant; of a person only the id is in it
+    metadata,
+    Column("name", Text, nullable=False),
+    Column("owner_id", Big, nullable=False),  # a tenant: the row is found before it is known
+    Column("subscriber_id", Big, nullable=False),
+    PrimaryKeyConstraint("name", "owner_id"),
+)
+
 counters = Table(
     "counters",  # SQLite only: the next id of each table
     metadata,

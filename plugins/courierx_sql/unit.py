@@ -33,6 +33,7 @@ from courierx_sql.rows.keys import KeyRows, PlatformKeyRows
 from courierx_sql.rows.lists import ListRows
 from courierx_sql.rows.messages import MessageRows
 from courierx_sql.rows.metrics import MetricRows
+from courierx_sql.rows.old_links import OldLinkRows
 from courierx_sql.rows.opt_ins import OptInRows
 from courierx_sql.rows.reports import ReportRows
 from courierx_sql.rows.secrets import SecretRows
@@ -95,6 +96,7 @@ class SqlPlatformUnit:
         self.tenants: platform.Tenants = tenants.TenantRows(connection, sets)
         self.keys: platform.Keys = PlatformKeyRows(connection, sets)
         self.idempotency: idempotency.Idempotency = IdempotencyRows(Accessor(connection, 0, sets))
+        self.old_links: platform.OldLinks = OldLinkRows(connection)
         self.transports: platform.Transports = TransportRows(Accessor(connection, 0, sets))
         self.metrics: metrics.Metrics = MetricRows(connection)
 

@@ -23,6 +23,7 @@ COMMANDS = {
     "keys": ("courierx_app.cli.keys:keys", "Create, list, rotate and revoke API keys."),
     "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
     "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import and export subscribers."),
+    "import": ("courierx_app.cli.import_:import_", "Move from another system."),
     "segments": ("courierx_app.cli.segments:segments", "Save, count and remove segments."),
     "suppress": ("courierx_app.cli.suppress:suppress", "Manage the addresses that get no mail."),
     "domains": ("courierx_app.cli.domains:domains", "Add, verify and rotate sender domains."),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import Any
+from uuid import UUID
 
 from litestar import HttpMethod, MediaType, Request, Response, post, route
 from litestar.params import FromPath, RawBody
@@ -17,6 +18,7 @@ from courierx_app.api.scopes import PUBLIC
 from courierx_app.public.form import BODY_MAX_BYTES, form
 from courierx_app.public.page import Look, masked, page
 from courierx_app.public.words import words
+from courierx_core.audience import old_links
 from courierx_core.audience.preferences import Preferences, choose, look, resubscribe, unsubscribe
 from courierx_core.courier import Courier
 
@@ -86,6 +88,37 @@ def save_preferences(
     return _shown("preferences", request, courier, found, saved=True)
 
 
+@route(
+    "/subscription/{mailing:uuid}/{person:uuid}",
+    http_method=[HttpMethod.GET, HttpMethod.HEAD],
+    media_type=MediaType.HTML,
+    opt=PUBLIC,
+    include_in_schema=False,
+    sync_to_thread=True,
+)
+def ask_to_unsubscribe_of_old(
+    request: _Asked, courier: TheCourier, mailing: FromPath[UUID], person: FromPath[UUID]
+) -> Response[str]:
+    """Show the button for a link in mail that listmonk sent."""
+    found = old_links.look(courier, str(person))
+    name = "unsubscribe" if found.standing == "receives" else "unsubscribed"
+    return _shown(name, request, courier, found)
+
+
+@post(
+    "/subscription/{mailing:uuid}/{person:uuid}",
+    status_code=200,
+    opt=PUBLIC,
+    include_in_schema=False,
+    sync_to_thread=True,
+)
+def unsubscribe_of_old(
+    request: _Asked, courier: TheCourier, mailing: FromPath[UUID], person: FromPath[UUID]
+) -> Response[str]:
+    """Unsubscribe by such a link, for a mail program and for the page's button alike."""
+    return _shown("unsubscribed", request, courier, old_links.unsubscribe(courier, str(person)))
+
+
 def _shown(
     name: str, request: _Asked, courier: Courier, found: Preferences, *, saved: bool = False
 ) -> Response[str]:
@@ -93,7 +126,9 @@ def _shown(
     chosen = words(
         found.language, tenant.branding.language, accept=request.headers.get("accept-language", "")
     )
-    token = courier.tokens.mint("preferences", tenant.id, found.delivery_id)
+    path = ""
+    if found.delivery_id is not None:
+        path = f"/p/{courier.tokens.mint('preferences', tenant.id, found.delivery_id)}"
     return page(
         name,
         chosen,
@@ -103,7 +138,7 @@ def _shown(
         standing=found.standing,
         choices=found.choices,
         saved=saved,
-        preferences_path=f"/p/{token}",
+        preferences_path=path,
     )
 
 

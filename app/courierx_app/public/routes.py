@@ -11,9 +11,11 @@ from courierx_app.api.problems import RETRY_AFTER_SECONDS
 from courierx_app.public.page import page
 from courierx_app.public.preferences import (
     ask_to_unsubscribe,
+    ask_to_unsubscribe_of_old,
     preferences,
     save_preferences,
     unsubscribe_now,
+    unsubscribe_of_old,
 )
 from courierx_app.public.subscribe import confirm, confirm_form, subscribe, subscribe_form
 from courierx_app.public.view import view_mail
@@ -44,6 +46,8 @@ public_pages = Router(
         view_mail,
         ask_to_unsubscribe,
         unsubscribe_now,
+        ask_to_unsubscribe_of_old,
+        unsubscribe_of_old,
         preferences,
         save_preferences,
         subscribe_form,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from builtins import list as list_
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 
 from sqlalchemy import ColumnElement, case, func, or_, select, true
 
@@ -50,6 +50,12 @@ class SubscriberRows(Slice[Subscriber]):
         if q:
             conditions.append(_holding(q))
         return self._page(before, limit, *conditions)
+
+    def ids(self, emails: Collection[str]) -> Mapping[str, int]:
+        found = self._tenant.select(subscribers, subscribers.c.email, subscribers.c.id).where(
+            subscribers.c.email.in_(emails)
+        )
+        return {row.email: row.id for row in self._tenant.execute(found)}
 
     def known(self, subscriber_ids: Iterable[int]) -> Set[int]:
         ids = [each for each in subscriber_ids if is_id(each)]

@@ -14,6 +14,7 @@ from courierx_core.tenants.model import Branding, Tenant
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
 from courierx_sql.columns import metadata
+from courierx_sql.rows.old_links import OldLinkRows
 from courierx_sql.rows.slice import check_limit, is_id
 from courierx_sql.sets import Sets
 from courierx_sql.tables import OWNED, tallies, tenants, work
@@ -119,6 +120,7 @@ class TenantRows:
             table = metadata.tables[name]
             self._connection.execute(delete(table).where(table.c.tenant_id == tenant_id))
         self._connection.execute(delete(tallies).where(tallies.c.tenant == tenant_id))
+        OldLinkRows(self._connection).remove(tenant_id)
         self._connection.execute(delete(tenants).where(tenants.c.id == tenant_id))
 
 
