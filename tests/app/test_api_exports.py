@@ -1,4 +1,4 @@
-"""Exports: everything a tenant has, as CSV that a spreadsheet may open and as JSON that loses nothing."""
+"""Exports: everything a tenant has, as CSV that a spreadsheet may open (S07), as JSON that loses nothing."""
 
 from __future__ import annotations
 

@@ -240,6 +240,7 @@ def test_a_form_has_one_file(client: Client, tenant_id: int) -> None:
 
 
 def test_the_errors_cannot_be_formulas(client: Client, courier: Courier, tenant_id: int) -> None:
+    """S07."""
     made = upload(client, tenant_id, 'email\n"=HYPERLINK(""http://x"")"\n')
     list(turns(courier))
     (line,) = client.get(f"/imports/{made['id']}/errors.csv").text.splitlines()[1:]

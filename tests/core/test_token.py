@@ -1,4 +1,4 @@
-"""Tokens: one spelling each, nothing forged, old keys for ever."""
+"""Tokens: one spelling each, nothing forged, none of another tenant (T07), old keys for ever."""
 
 from __future__ import annotations
 
