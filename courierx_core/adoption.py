@@ -25,9 +25,9 @@ from courierx_core.notify import notify
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.platform import DISOWNED, Installation, PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
-from courierx_core.work import NEEDS_ADOPTION, Topic
+from courierx_core.work import NEEDS_ADOPTION, OF_MESSAGE, Topic
 
-TOPICS: tuple[Topic, ...] = ("snapshot", "send", "schedule")
+TOPICS: tuple[Topic, ...] = (*OF_MESSAGE, "schedule")
 WAY_ON = "`courierx adopt` lets it go on here, `courierx adopt --cancel-open` cancels what is open."
 
 
@@ -175,6 +175,7 @@ def _cancel(courier: Courier, tenant_id: int) -> int:
         held = _held(unit)
         for message_id in held.singles:
             unit.deliveries.cancel_open(message_id)
+            unit.messages.note_cancelled(message_id)
         for campaign in held.campaigns:
             if not can(campaign.status, "cancel"):  # cancelled before, and being counted to its end
                 release(unit, campaign)

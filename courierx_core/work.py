@@ -14,10 +14,13 @@ import msgspec
 from courierx_core.ports.transport import Stream
 
 Topic: TypeAlias = Literal[
-    "snapshot", "send", "schedule", "import", "export", "webhook", "hook", "domain_check", "erase", "prune"
-]
+    "snapshot", "send", "resend", "schedule", "import", "export", "webhook", "hook", "domain_check", "erase",
+    "prune",
+]  # fmt: skip
 WorkState: TypeAlias = Literal["ready", "leased", "held", "done"]
 
+OF_MESSAGE: tuple[Topic, ...] = ("snapshot", "send", "resend")
+"""What a message is made of: it completes when no such item is open, and is paused and cancelled by them."""
 NEEDS_ADOPTION = "needs_adoption"
 """Why items and campaigns are held that wait for `courierx adopt`."""
 SEND_ITEM_MAX = 500
@@ -38,7 +41,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     stream: Stream
     topic: Topic
     subject_id: int
-    """The message (snapshot, send), campaign (schedule), import ... the work is about."""
+    """The message (snapshot, send, resend), campaign (schedule), import ... the work is about."""
     lo: int = 0
     hi: int = 0
     ids: tuple[int, ...] | None = None

@@ -21,6 +21,7 @@ from courierx_core.campaigns import reputation
 from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.due import start_scheduled
 from courierx_core.courier import Courier
+from courierx_core.delivery import service as deliveries
 from courierx_core.delivery.claim import claim_send, claim_size
 from courierx_core.delivery.crew import SendCrew
 from courierx_core.delivery.feed import boottime
@@ -47,6 +48,7 @@ Task: TypeAlias = Callable[[Courier, WorkItem], None]
 TASKS: Mapping[Topic, Task] = {
     "snapshot": campaigns.snapshot,
     "schedule": start_scheduled,
+    "resend": deliveries.resend_uncertain,
     "import": take_in,
     "domain_check": domains.check,
 }

@@ -10,6 +10,7 @@ import msgspec
 
 from courierx_core.audience.model import Audience
 from courierx_core.errors import Conflict
+from courierx_core.messages.model import GivenOnUncertain
 
 CampaignStatus: TypeAlias = Literal[
     "draft", "scheduled", "preparing", "sending", "paused", "completed", "cancelled"
@@ -63,6 +64,7 @@ class Campaign(msgspec.Struct, frozen=True, kw_only=True):
     utm: Mapping[str, str] = {}
     """What each link of the HTML says to the site's statistics: `source`, `medium`, `campaign`, ..."""
     unsubscribe: str = ""
+    on_uncertain: GivenOnUncertain = ""
     status: CampaignStatus = "draft"
     pause_reason: str = ""
     message_id: int | None = None

@@ -15,6 +15,7 @@ from courierx_core.delivery.model import OPEN, Delivery, Pace
 from courierx_core.domains.service import domain_of, unverified
 from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Message
+from courierx_core.messages.uncertain import WAIT_LEASES
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.senders.service import default_sender
 from courierx_core.transports.model import PausedTransport
@@ -23,7 +24,7 @@ from courierx_core.work import NEEDS_ADOPTION, Standing, WorkItem
 
 WaitingCode: TypeAlias = Literal[
     "no_worker", "transport_rate", "transport_paused", "quota", "sender_unverified", "deferred_until",
-    "lease", "preparing", "needs_adoption", "plugin",
+    "lease", "preparing", "needs_adoption", "plugin", "resend",
 ]  # fmt: skip
 
 WAITING: Mapping[WaitingCode, str] = {
@@ -37,6 +38,7 @@ WAITING: Mapping[WaitingCode, str] = {
     "sender_unverified": "The sender's domain is not verified, and the tenant requires that.",
     "plugin": "A plugin that must say who may get mail failed, and is asked again.",
     "deferred_until": "Recipients' systems asked to come back later.",
+    "resend": "What is uncertain may still be settled; what is not is sent once more, as was asked for.",
 }
 """The closed list, in the order in which they are told."""
 
@@ -107,7 +109,11 @@ def _look(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> _Found:
     message_id = campaign.message_id or 0
     late = courier.policy.lease_seconds * STALE_SHARE
     standing = unit.work.standing(message_id, stale_seconds=late)
-    later = [(item.due_at, unit.deliveries.get(_next_of(item))) for item in standing.later if item.due_at]
+    later = [
+        (item.due_at, unit.deliveries.get(_next_of(item)))
+        for item in standing.later
+        if item.due_at and item.topic == "send"
+    ]
     return _Found(unit.messages.get(message_id), standing, unit.deliveries.pace(message_id), later)
 
 
@@ -201,6 +207,14 @@ def _for_something(
         )
     told: set[WaitingCode] = {"transport_paused"} if stopped is not None else set()
     yield from _for_a_time(found, told)
+    for item in standing.later:
+        if item.topic == "resend" and item.due_at:
+            yield Waiting(
+                code="resend",
+                detail=f"what is still uncertain at {_time(item.due_at)} is sent once more",
+                since=item.due_at - timedelta(seconds=WAIT_LEASES * courier.policy.lease_seconds),
+                remedy="None needed; a cancel leaves it uncertain.",
+            )
     yield from _for_the_rate(courier, found)
 
 

@@ -38,7 +38,7 @@ from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
 from courierx_core.templates.sandbox import OUTPUT_MAX
 from courierx_core.templates.service import parts_of, sources
-from courierx_core.work import NEEDS_ADOPTION, WorkItem
+from courierx_core.work import NEEDS_ADOPTION, OF_MESSAGE, WorkItem
 
 SNAPSHOT_CHUNK = 10_000
 """Subscribers a snapshot takes in one transaction: about 50 ms of work."""
@@ -47,7 +47,7 @@ UTM = ("source", "medium", "campaign", "term", "content", "id")
 UTM_MAX = 200
 CONTENT = (
     "subject", "body", "html", "text", "from_email", "from_name", "reply_to", "template_id", "transport",
-    "headers", "track_opens", "track_clicks", "utm", "unsubscribe",
+    "headers", "track_opens", "track_clicks", "utm", "unsubscribe", "on_uncertain",
 )  # fmt: skip
 """What a clone takes over: everything that decides the message, nothing of its own run."""
 
@@ -70,6 +70,8 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     states: Mapping[str, int]
     events: Mapping[FeedbackKind, Tally]
     """What came back, by kind; scanners and proxies are in `all` alone."""
+    resent: int
+    """How many uncertain deliveries went out once more by `on_uncertain`, whatever became of them."""
     reasons: Sequence[Reason]
     started_at: datetime | None
     completed_at: datetime | None
@@ -191,6 +193,7 @@ def start_in(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
             stream=stream,
             transport=transport,
             content=freeze(courier, unit, content, stream=stream, transport=transport),
+            on_uncertain=campaign.on_uncertain or unit.tenant.on_uncertain,
         )
     )
     unit.work.add(WorkItem(tenant_id=unit.tenant_id, stream=stream, topic="snapshot", subject_id=message.id))
@@ -306,7 +309,7 @@ def release(unit: UnitOfWork, campaign: Campaign) -> None:
     unit.work.unhold(campaign.id, topics=("schedule",))
     if campaign.message_id is not None:
         cancelled = campaign.status == "cancelled"
-        unit.work.unhold(campaign.message_id, topics=("snapshot",) if cancelled else ("snapshot", "send"))
+        unit.work.unhold(campaign.message_id, topics=("snapshot",) if cancelled else OF_MESSAGE)
 
 
 def cancel(courier: Courier, tenant_id: int, campaign_id: int) -> Campaign:
@@ -364,12 +367,14 @@ def report(unit: UnitOfWork, campaign_id: int) -> Report:
     """Tell what became of everyone."""
     campaign = unit.campaigns.get(campaign_id)
     totals: dict[str, int] = {}
+    resent = 0
     reasons: Sequence[Reason] = ()
     events: Mapping[FeedbackKind, Tally] = {}
     if campaign.message_id is not None:
         totals = unit.deliveries.totals(campaign.message_id)
         reasons = unit.deliveries.reasons(campaign.message_id)
         events = unit.events.tally(campaign.message_id)
+        resent = unit.messages.get(campaign.message_id).resent or 0
     return Report(
         campaign_id=campaign_id,
         status=public_status(campaign.status),
@@ -377,6 +382,7 @@ def report(unit: UnitOfWork, campaign_id: int) -> Report:
         audience=sum(totals.values()),
         states={state: totals[state] for state in STATES if totals.get(state)},
         events=events,
+        resent=resent,
         reasons=reasons,
         started_at=campaign.started_at,
         completed_at=campaign.completed_at,

@@ -8,10 +8,15 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.model import RESENDABLE, STATES, DeliveryState
 from courierx_core.errors import InvalidInput
 from courierx_core.keep import Keep, nothing
-from courierx_core.messages.service import campaign_of, reopen
+from courierx_core.messages.service import campaign_of, complete_message, reopen
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Stream
+from courierx_core.work import WorkItem
+
+UNCERTAIN: Sequence[DeliveryState] = ("uncertain",)
+RESEND_PAGE = 1000
+"""Deliveries that `on_uncertain` queues again in one transaction."""
 
 
 def known_states(names: Sequence[str]) -> Sequence[DeliveryState]:
@@ -47,6 +52,27 @@ def resend(
     for stream in streams:
         notify(courier, stream)
     return moved
+
+
+def resend_uncertain(courier: Courier, item: WorkItem) -> None:
+    """Task of topic resend: queue what of a message is still uncertain, newest first.
+
+    Its cursor is the last delivery of a page that was queued with it, so that a crash repeats nothing and
+    what is uncertain again stays so.
+    """
+    cursor, more = item.cursor, True
+    while more:
+        with courier.store.begin(item.tenant_id) as unit:
+            found = unit.deliveries.list(
+                message_id=item.subject_id, state="uncertain", before=cursor or None, limit=RESEND_PAGE
+            )
+            cursor, more = found[-1].id if found else cursor, len(found) == RESEND_PAGE
+            unit.work.advance(item, cursor=cursor, done=not more)
+            ids = [delivery.id for delivery in found]
+            moved = unit.deliveries.requeue(item.subject_id, ids, states=UNCERTAIN)
+            unit.messages.note_resent(item.subject_id, len(moved))
+        notify(courier, item.stream)
+    complete_message(courier, item.tenant_id, item.subject_id)
 
 
 def _open_again(unit: UnitOfWork, message_id: int) -> Stream:

@@ -12,6 +12,10 @@ from courierx_core.audience.model import Attribute
 from courierx_core.ports.transport import Attachment, Stream
 
 OnUncertain: TypeAlias = Literal["hold", "resend"]
+"""What becomes of uncertain deliveries when everything else is over: they are shown, and wait for evidence or
+a person; or they go out once more."""
+GivenOnUncertain: TypeAlias = Literal["", "hold", "resend"]
+"""The same where it may be left to the tenant: ''."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +69,9 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     completed_at: datetime | None = None
     cancelled_at: datetime | None = None
+    resent: int | None = None
+    """How many uncertain deliveries `on_uncertain` has queued again; None until it came to that, which is
+    once."""
 
 
 class MessageSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ import msgspec
 
 from courierx_core.audience.model import Attribute
 from courierx_core.mail.address import Address
+from courierx_core.messages.model import GivenOnUncertain
 from courierx_core.ports.transport import Attachment
 
 
@@ -36,6 +37,7 @@ class NewMessage(msgspec.Struct, frozen=True, kw_only=True):
     track_clicks: bool = False
     transport: str = ""
     scheduled_at: datetime | None = None
+    on_uncertain: GivenOnUncertain = ""
 
     @property
     def recipients(self) -> list[str]:

@@ -12,6 +12,7 @@ from courierx_core.mail.address import split_address
 from courierx_core.messages.headers import check_headers
 from courierx_core.messages.links import collect_links
 from courierx_core.messages.model import Content, Message
+from courierx_core.messages.uncertain import plan_resend
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Feature, Stream
 from courierx_core.templates.model import Template
@@ -130,11 +131,18 @@ def _check_transport(
 
 
 def complete_message(courier: Courier, tenant_id: int, message_id: int) -> bool:
-    """Complete a message, and its campaign, if nothing of it is open; True when that was now."""
+    """Complete a message, and its campaign, if nothing of it is open; True when that was now. One that
+    sends again what is uncertain (`on_uncertain`) plans that instead, once."""
     with courier.store.begin(tenant_id) as unit:
         if not unit.messages.complete(message_id):
             return False
-        campaign = campaign_of(unit, unit.messages.get(message_id))
+        message = unit.messages.get(message_id)
+        campaign = campaign_of(unit, message)
+        if message.on_uncertain == "resend":
+            plan_resend(courier, unit, message, campaign)
+            # asked of the rows: another worker may have planned it while this one waited to complete
+            if unit.messages.reopen(message_id):
+                return False
         if campaign is not None and can(campaign.status, "complete"):
             done = msgspec.structs.replace(move(campaign, "complete"), completed_at=courier.runtime.now())
             unit.campaigns.save(done, was=campaign.status)

@@ -17,7 +17,7 @@ from courierx_core.keep import Keep, nothing
 from courierx_core.mail.address import Address
 from courierx_core.messages.compile import Compiled
 from courierx_core.messages.limits import check_limits
-from courierx_core.messages.model import Content, Message, MessageSummary
+from courierx_core.messages.model import Content, GivenOnUncertain, Message, MessageSummary
 from courierx_core.messages.new import NewMessage
 from courierx_core.messages.service import complete_message, complete_parts, freeze
 from courierx_core.notify import notify
@@ -69,6 +69,7 @@ def prepare(courier: Courier, unit: UnitOfWork, new: NewMessage) -> Prepared:
             new.recipients,
             transport=new.transport,
             scheduled_at=new.scheduled_at,
+            on_uncertain=new.on_uncertain,
         )
     except InvalidInput as error:
         named = [FieldProblem(_FIELDS.get(p.field, p.field), p.code, p.message) for p in error.problems]
@@ -83,6 +84,7 @@ def prepare_content(
     *,
     transport: str = "",
     scheduled_at: datetime | None = None,
+    on_uncertain: GivenOnUncertain = "",
 ) -> Prepared:
     """Check and freeze a content for a few addresses, on its way over a transport or the default one."""
     transport = transport or courier.policy.default_transport
@@ -92,6 +94,7 @@ def prepare_content(
         stream="transactional",
         transport=transport,
         content=freeze(courier, unit, content, stream="transactional", transport=transport),
+        on_uncertain=on_uncertain or unit.tenant.on_uncertain,
         scheduled_at=scheduled_at,
         expires_at=starts + timedelta(seconds=courier.policy.transactional_ttl),
     )

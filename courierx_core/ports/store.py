@@ -19,7 +19,7 @@ from courierx_core.audience.model import Audience
 from courierx_core.audit import Entry
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.log import LogLine, LogStatus
-from courierx_core.delivery.model import Delivery, DeliveryState, Pace
+from courierx_core.delivery.model import RESENDABLE, Delivery, DeliveryState, Pace
 from courierx_core.domains.model import SenderDomain
 from courierx_core.errors import StoreError
 from courierx_core.feedback.model import Event, FeedbackKind
@@ -36,7 +36,7 @@ from courierx_core.ports.upkeep import Upkeep
 from courierx_core.senders.model import Sender
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Tenant
-from courierx_core.work import Standing, Topic, WorkItem
+from courierx_core.work import OF_MESSAGE, Standing, Topic, WorkItem
 
 TenantId = NewType("TenantId", int)
 
@@ -109,6 +109,9 @@ class Messages(Protocol):
 
     def reopen(self, message_id: int) -> bool:
         """Take the completion back if something of it is open; True when that was now."""
+
+    def note_resent(self, message_id: int, count: int) -> Message:
+        """Add to how many of its deliveries `on_uncertain` has queued again."""
 
     def left_over(self, *, limit: int = 1000) -> Sequence[int]:
         """Return messages that are not completed though no item of theirs can move any more: all are
@@ -200,13 +203,19 @@ class Deliveries(Protocol):
     def reasons(self, message_id: int, *, limit: int = 20) -> Sequence[Reason]:
         """Group every closed delivery that was not accepted or delivered, commonest first."""
 
-    def requeue(self, message_id: int, delivery_ids: Sequence[int]) -> Sequence[int]:
-        """Queue exactly these uncertain or failed deliveries again, as one new send item per 500;
+    def requeue(
+        self,
+        message_id: int,
+        delivery_ids: Sequence[int],
+        *,
+        states: Collection[DeliveryState] = RESENDABLE,
+    ) -> Sequence[int]:
+        """Queue again exactly those of the deliveries that are in `states`, as one new send item per 500;
         return the ids that moved."""
 
     def cancel_open(self, message_id: int) -> int:
-        """Close what is open and not intended as `cancelled`; mark the message's send items done where
-        nothing of theirs is under way, held where something is. Returns how many were cancelled."""
+        """Close what is open and not intended as `cancelled`; mark the message's send and resend items done
+        where nothing of theirs is under way, held where something is. Returns how many were cancelled."""
 
 
 class Tally(msgspec.Struct, frozen=True):
@@ -248,13 +257,15 @@ class Events(Protocol):
 
 
 class Work(Protocol):
-    def add(self, item: WorkItem) -> WorkItem: ...
+    def add(self, item: WorkItem, *, delay_seconds: float = 0.0) -> WorkItem:
+        """With no `due_at` it is due `delay_seconds` from now, by the database's clock."""
+
     def get(self, item_id: int) -> WorkItem: ...
-    def hold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+    def hold(self, subject_id: int, *, topics: Sequence[Topic] = OF_MESSAGE) -> int:
         """Pause: ready and leased items of the subject become held; live leases keep their owner until
         what is under way is answered. Returns how many."""
 
-    def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+    def unhold(self, subject_id: int, *, topics: Sequence[Topic] = OF_MESSAGE) -> int:
         """Resume: held items are ready again, or leased still where a lease is open (its owner gives it
         back, or the sweep takes it). What is overdue is due now; why it was held is forgotten."""
 
@@ -280,11 +291,11 @@ class Work(Protocol):
         """Save a topic's progress in this unit. With `delay_seconds` the lease is given back and the
         item is due again then. Raises Fenced when the lease is no longer ours."""
 
-    def open_items(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+    def open_items(self, subject_id: int, *, topics: Sequence[Topic] = OF_MESSAGE) -> int:
         """Count the subject's items that are not done."""
 
     def standing(self, subject_id: int, *, stale_seconds: float, limit: int = 20) -> Standing:
-        """Say where its snapshot and send items stand. A lease is stale when it ends within so many
+        """Say where the items of a message stand. A lease is stale when it ends within so many
         seconds: whoever is alive has renewed it by then. `limit` is for those that are due later."""
 
 

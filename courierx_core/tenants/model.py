@@ -6,6 +6,8 @@ from datetime import datetime
 
 import msgspec
 
+from courierx_core.messages.model import OnUncertain
+
 NAME_MAX = 200
 
 
@@ -40,5 +42,7 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """Where the links of its mail lead, `https://links.acme.example`; '' is COURIERX_PUBLIC_URL."""
     tracking: bool = True
     """False: no click or open of its mail is tracked, whatever a campaign or a message says."""
+    on_uncertain: OnUncertain = "hold"
+    """What becomes of uncertain deliveries where a campaign or a message does not say."""
     created_at: datetime | None = None
     updated_at: datetime | None = None

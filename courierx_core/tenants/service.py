@@ -8,6 +8,7 @@ import msgspec
 
 from courierx_core.checking import Checks
 from courierx_core.keep import Keep, nothing
+from courierx_core.messages.model import OnUncertain
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.tenants.branding import checked, checked_host
@@ -67,6 +68,7 @@ def edit(
     branding: Branding | None = None,
     public_url: str | None = None,
     tracking: bool | None = None,
+    on_uncertain: OnUncertain | None = None,
 ) -> Tenant:
     """Change what is given. Raises NotFound, InvalidInput, Conflict."""
     checks = Checks()
@@ -85,5 +87,7 @@ def edit(
         changes["public_url"] = checked_host(checks, public_url)
     if tracking is not None:
         changes["tracking"] = tracking
+    if on_uncertain is not None:
+        changes["on_uncertain"] = on_uncertain
     checks.done()
     return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))

@@ -16,6 +16,7 @@ from courierx_core.testing.store_metrics import MetricsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
 from courierx_core.testing.store_reports import ReportContract
+from courierx_core.testing.store_resends import ResendContract
 from courierx_core.testing.store_segments import SegmentsContract
 from courierx_core.testing.store_tracking import TrackingContract
 from courierx_core.testing.store_units import UnitContract
@@ -32,6 +33,7 @@ class StoreContract(
     ContentContract,
     DomainsContract,
     DeliveriesContract,
+    ResendContract,
     EventsContract,
     ReportContract,
     TrackingContract,

@@ -55,6 +55,7 @@ tenants = Table(
     Column("branding", Json, nullable=False, server_default=text("'{}'")),
     Column("public_url", Text, nullable=False, server_default=text("''")),
     Column("tracking", Boolean, nullable=False, server_default=true()),
+    Column("on_uncertain", Text, nullable=False, server_default=text("'hold'")),
 )
 
 api_keys = Table(
@@ -176,6 +177,7 @@ campaigns = owned(
     Column("started_at", Utc),
     Column("completed_at", Utc),
     Column("utm", Json, nullable=False, server_default=text("'{}'")),
+    Column("on_uncertain", Text, nullable=False, server_default=text("''")),
 )
 Index("campaigns_name", campaigns.c.tenant_id, campaigns.c.name)
 
@@ -191,6 +193,7 @@ messages = owned(
     Column("completed_at", Utc),
     Column("scheduled_at", Utc),
     Column("cancelled_at", Utc),
+    Column("resent", Integer),
 )
 
 # What is under way, and nothing else.

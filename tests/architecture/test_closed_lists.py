@@ -74,12 +74,12 @@ def test_what_a_campaign_waits_for() -> None:
     assert set(get_args(WaitingCode)) == set(WAITING)
     assert set(WAITING) == {
         "no_worker", "transport_rate", "transport_paused", "quota", "sender_unverified", "deferred_until",
-        "lease", "preparing", "needs_adoption", "plugin",
+        "lease", "preparing", "needs_adoption", "plugin", "resend",
     }  # fmt: skip
 
 
 def test_the_topics_of_background_work() -> None:
     assert set(get_args(Topic)) == {
-        "snapshot", "send", "schedule", "import", "export", "webhook", "hook", "domain_check", "erase",
-        "prune",
+        "snapshot", "send", "resend", "schedule", "import", "export", "webhook", "hook", "domain_check",
+        "erase", "prune",
     }  # fmt: skip

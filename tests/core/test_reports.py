@@ -15,7 +15,7 @@ from courierx_core.ports.store import Reason, Tally
 
 
 def report(states: dict[str, int], **events: Tally) -> Report:
-    given: dict[str, Any] = {"started_at": None, "completed_at": None, "reasons": ()}
+    given: dict[str, Any] = {"started_at": None, "completed_at": None, "reasons": (), "resent": 0}
     return Report(
         campaign_id=1,
         status="completed",

@@ -104,6 +104,27 @@ def test_r02_a_kill_at_a_named_point_leaves_the_state_of_the_protocol(site: Site
     second.stop()
 
 
+def test_r02_what_two_kills_leave_uncertain_is_sent_again_once_where_that_was_asked_for(site: Site) -> None:
+    list_id, addresses = site.people(3 * WINDOW)
+    campaign_id = site.start(list_id, on_uncertain="resend")
+    first = site.worker(failpoint="after_dot:kill")
+    assert first.wait() == -9, first.words()
+    second = site.worker()
+    wait_for("all but those are answered", lambda: not site.states(campaign_id).get("queued"))
+    lost = site.states(campaign_id)["uncertain"]
+    second.kill()
+    again = site.worker(failpoint="after_dot:kill")
+    assert again.wait() == -9, again.words()
+    last = site.worker()
+    site.finish(campaign_id)
+    report = site.report(campaign_id)
+    states = check_invariants(site, {campaign_id: addresses}, killed=2, sent_again=addresses)
+    assert report.resent == lost
+    assert states["accepted"] + states["uncertain"] == len(addresses)
+    assert 0 < states["uncertain"] <= lost, "what is lost a second time waits for a person"
+    last.stop()
+
+
 def test_r02_a_kill_after_the_last_record_still_completes_the_campaign(site: Site) -> None:
     list_id, addresses = site.people(1)
     campaign_id = site.start(list_id)

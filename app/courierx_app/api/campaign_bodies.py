@@ -15,6 +15,7 @@ from courierx_core.audience.segments import unknown_segment
 from courierx_core.campaigns.model import Campaign, PublicStatus, public_status
 from courierx_core.campaigns.progress import Progress
 from courierx_core.errors import FieldProblem, InvalidInput
+from courierx_core.messages.model import GivenOnUncertain
 from courierx_core.ports.store import UnitOfWork
 
 
@@ -41,6 +42,9 @@ class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
     utm: dict[str, str] | None = None
     """`source`, `medium`, `campaign`, `term`, `content`, `id`: what links tell the site's statistics."""
     unsubscribe: str | None = None
+    on_uncertain: GivenOnUncertain | None = None
+    """`resend` sends once more what is uncertain when everything else is over; `hold` leaves it to you; '' is
+    the tenant's."""
     status: PublicStatus | None = None
 
 
@@ -73,6 +77,7 @@ class CampaignAnswer(msgspec.Struct, frozen=True, kw_only=True):
     track_clicks: bool
     utm: Mapping[str, str]
     unsubscribe: str
+    on_uncertain: GivenOnUncertain
     status: PublicStatus
     pause_reason: str
     message_id: int | None

@@ -12,7 +12,7 @@ from courierx_app.api.addresses import GivenAddress, address_of
 from courierx_core.delivery.model import Delivery, DeliveryState
 from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.mail.address import Address
-from courierx_core.messages.model import Message, MessageSummary
+from courierx_core.messages.model import GivenOnUncertain, Message, MessageSummary, OnUncertain
 from courierx_core.messages.new import NewMessage
 from courierx_core.messages.transactional import MessageStatus, Sent, status_of
 from courierx_core.ports.transport import Attachment, Stream
@@ -49,6 +49,9 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     track_clicks: bool = False
     transport: str = ""
     scheduled_at: datetime | None = None
+    on_uncertain: GivenOnUncertain = ""
+    """`resend` sends once more what is uncertain when everything else is over; `hold` leaves it to you; '' is
+    the tenant's."""
 
 
 class BatchBody(msgspec.Struct, frozen=True, kw_only=True):
@@ -109,6 +112,9 @@ class WholeMessageAnswer(MessageAnswer, frozen=True, kw_only=True):
     headers: Mapping[str, str]
     attachments: Sequence[FileAnswer]
     expires_at: datetime | None
+    on_uncertain: OnUncertain
+    resent: int | None
+    """How many uncertain deliveries went out once more; null until it came to that."""
     states: Mapping[str, int]
     deliveries: Sequence[SentDelivery]
 
@@ -164,6 +170,7 @@ def message_of(body: MessageBody) -> NewMessage:
         track_clicks=body.track_clicks,
         transport=body.transport,
         scheduled_at=body.scheduled_at,
+        on_uncertain=body.on_uncertain,
     )
     readers.done()
     return new
@@ -203,10 +210,10 @@ def whole(
         for file in content.attachments
     ]
     own = ("id", "tenant_id", "campaign_id", "stream", "transport", "scheduled_at", "expires_at")
-    times = ("created_at", "completed_at", "cancelled_at")
+    end = ("created_at", "completed_at", "cancelled_at", "on_uncertain", "resent")
     same = ("to", "cc", "reply_to", "subject", "html", "text", "tags", "metadata")
     return WholeMessageAnswer(
-        **{name: getattr(message, name) for name in (*own, *times)},
+        **{name: getattr(message, name) for name in (*own, *end)},
         **{name: getattr(content, name) for name in same},
         status=status_of(message, now),
         from_=str(Address(content.from_name, content.from_email)),

@@ -15,6 +15,7 @@ from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.idempotency import Answering, TheOnce
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
+from courierx_core.messages.model import OnUncertain
 from courierx_core.scopes import PLATFORM
 from courierx_core.tenants import service as tenants
 from courierx_core.tenants.model import Branding, Tenant
@@ -39,6 +40,8 @@ class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
     """Where the links of its mail lead, a host of its own with https; '' is the installation's."""
     tracking: bool | None = None
     """False: no click or open is tracked, whatever a campaign says."""
+    on_uncertain: OnUncertain | None = None
+    """What becomes of uncertain deliveries where a campaign or a message does not say."""
 
 
 class TenantController(Controller):
@@ -111,6 +114,7 @@ class TenantController(Controller):
                 branding=data.branding,
                 public_url=data.public_url,
                 tracking=data.tracking,
+                on_uncertain=data.on_uncertain,
             )
         return tagged(saved, saved)
 

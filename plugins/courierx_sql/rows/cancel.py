@@ -17,7 +17,7 @@ from courierx_sql.tables import deliveries, work
 def cancel_open(tenant: Accessor, message_id: int) -> int:
     """See `ports.store.Deliveries.cancel_open`. Items still ready or leased are stopped as well."""
     statement = tenant.select(work).where(
-        work.c.subject_id == message_id, work.c.topic == "send", work.c.state != "done"
+        work.c.subject_id == message_id, work.c.topic.in_(("send", "resend")), work.c.state != "done"
     )
     # the row locks order this against every window: what is intended is known from here on
     items = tenant.execute(statement.order_by(work.c.id).with_for_update()).all()

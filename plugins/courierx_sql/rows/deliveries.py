@@ -11,10 +11,20 @@ from sqlalchemy import func
 
 from courierx_core.audience.model import Audience
 from courierx_core.delivery.log import LogLine, LogStatus
-from courierx_core.delivery.model import OPEN, STATES, Delivery, DeliveryState, Pace, evidence, moved
+from courierx_core.delivery.model import (
+    OPEN,
+    RESENDABLE,
+    STATES,
+    Delivery,
+    DeliveryState,
+    Pace,
+    evidence,
+    moved,
+)
 from courierx_core.feedback.model import Event
 from courierx_core.messages.model import Message
 from courierx_core.ports.store import Reason, SnapshotStep
+from courierx_core.work import OF_MESSAGE
 from courierx_sql.clock import now
 from courierx_sql.rows import counters, log
 from courierx_sql.rows.audience import next_members
@@ -182,7 +192,7 @@ class DeliveryRows(Slice[Delivery]):
     def totals(self, message_id: int) -> dict[str, int]:
         sums = Counter(counters.read(self._tenant, message_id))
         items = self._tenant.select(work, work.c.counts).where(
-            work.c.subject_id == message_id, work.c.topic.in_(("snapshot", "send"))
+            work.c.subject_id == message_id, work.c.topic.in_(OF_MESSAGE)
         )
         for counts in self._tenant.execute(items).scalars():
             sums.update(counts)
@@ -212,8 +222,14 @@ class DeliveryRows(Slice[Delivery]):
         )
         return [Reason(*tuple(row)) for row in self._tenant.execute(statement)]
 
-    def requeue(self, message_id: int, delivery_ids: Sequence[int]) -> Sequence[int]:
-        return requeue(self._tenant, message_id, delivery_ids)
+    def requeue(
+        self,
+        message_id: int,
+        delivery_ids: Sequence[int],
+        *,
+        states: Collection[DeliveryState] = RESENDABLE,
+    ) -> Sequence[int]:
+        return requeue(self._tenant, message_id, delivery_ids, states)
 
     def cancel_open(self, message_id: int) -> int:
         return cancel_open(self._tenant, message_id)

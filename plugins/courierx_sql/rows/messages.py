@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Exists, RowMapping, and_, exists, null, or_
+from sqlalchemy import ColumnElement, Exists, RowMapping, and_, exists, func, null, or_
 
 from courierx_core.delivery.model import OPEN
 from courierx_core.errors import Conflict
 from courierx_core.messages.model import Content, Message, MessageSummary
 from courierx_core.ports.transport import Attachment
+from courierx_core.work import OF_MESSAGE
 from courierx_sql.clock import now
 from courierx_sql.rows.slice import Slice
 from courierx_sql.tables import campaigns, deliveries, messages, work
@@ -51,6 +52,12 @@ class MessageRows(Slice[Message]):
             message_id, null(), messages.c.completed_at.is_not(None), self._open(message_id)
         )
 
+    def note_resent(self, message_id: int, count: int) -> Message:
+        noted = self._update(message_id, {"resent": func.coalesce(messages.c.resent, 0) + count})
+        if noted is None:
+            raise self._missing(message_id)
+        return noted
+
     def left_over(self, *, limit: int = 1000) -> Sequence[int]:
         gone = exists().where(
             self._tenant.owns(campaigns),
@@ -88,7 +95,7 @@ class MessageRows(Slice[Message]):
         return exists().where(
             self._tenant.owns(work),
             work.c.subject_id == message_id,
-            work.c.topic.in_(("snapshot", "send")),
+            work.c.topic.in_(OF_MESSAGE),
             work.c.state != "done",
         )
 

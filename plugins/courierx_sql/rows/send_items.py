@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from courierx_core.delivery.model import RESENDABLE, moved
+from courierx_core.delivery.model import DeliveryState, moved
 from courierx_core.messages.model import Message
 from courierx_core.ports.transport import Stream
 from courierx_core.work import SEND_ITEM_MAX, WorkItem
@@ -34,13 +34,15 @@ def queue(tenant: Accessor, message: Message, rows: Sequence[Mapping[str, Any]])
     counters.change(tenant, message.id, counts)
 
 
-def requeue(tenant: Accessor, message_id: int, delivery_ids: Sequence[int]) -> list[int]:
+def requeue(
+    tenant: Accessor, message_id: int, delivery_ids: Sequence[int], states: Collection[DeliveryState]
+) -> list[int]:
     """See `ports.store.Deliveries.requeue`. `tries` starts again, and so does the retry schedule."""
     message = MessageRows(tenant).get(message_id)
     moving: dict[int, list[int]] = defaultdict(list)
     changes: Mapping[str, int] = {}
     for wanted in _chunks(sorted(set(delivery_ids))):
-        for row in _take_back(tenant, message_id, wanted):
+        for row in _take_back(tenant, message_id, wanted, states):
             moving[row.attempt].append(row.id)
             changes = moved(changes, row.state, "queued")
     counters.change(tenant, message_id, changes)
@@ -53,15 +55,17 @@ def requeue(tenant: Accessor, message_id: int, delivery_ids: Sequence[int]) -> l
     return sorted(each for ids in moving.values() for each in ids)
 
 
-def _take_back(tenant: Accessor, message_id: int, ids: Sequence[int]) -> Sequence[Row[Any]]:
-    """Queue what of `ids` may be sent again; return it as it was, by id."""
+def _take_back(
+    tenant: Accessor, message_id: int, ids: Sequence[int], states: Collection[DeliveryState]
+) -> Sequence[Row[Any]]:
+    """Queue what of `ids` is in `states`; return it as it was, by id."""
     columns = deliveries.c
     statement = (
         tenant.select(deliveries, columns.id, columns.state, columns.attempt)
         .where(
             columns.id.in_(ids),
             columns.message_id == message_id,
-            columns.state.in_(sorted(RESENDABLE)),
+            columns.state.in_(sorted(states)),
             columns.address != "",  # erased
         )
         .order_by(columns.id)

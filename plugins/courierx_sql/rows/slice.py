@@ -66,13 +66,13 @@ class Slice(Generic[S]):
     def _times(self, *names: str) -> dict[str, Any]:
         return {name: now() for name in names if name in self.table.c}
 
-    def _insert(self, value: S) -> S | None:
-        """Insert; None when a unique key has it already."""
+    def _insert(self, value: S, **decided: Any) -> S | None:
+        """Insert, with what was `decided` beside the value; None when a unique key has it already."""
         statement = (
             self._tenant.insert(self.table)
             .values(
                 id=self._tenant.reserve(self.table),
-                **self._values(value),
+                **{**self._values(value), **decided},
                 **self._times("created_at", "updated_at"),
             )
             .on_conflict_do_nothing()

@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.tenants.model import Branding, Tenant
+from courierx_core.work import OF_MESSAGE
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
 from courierx_sql.columns import metadata
@@ -109,7 +110,7 @@ class TenantRows:
         # the database lets nobody, the platform included, at a tenant's rows unless bound to it
         self._sets.bind_tenant(self._connection, tenant_id)
         sending = select(func.count()).where(
-            work.c.tenant_id == tenant_id, work.c.topic.in_(("snapshot", "send")), work.c.state != "done"
+            work.c.tenant_id == tenant_id, work.c.topic.in_(OF_MESSAGE), work.c.state != "done"
         )
         count = self._connection.execute(sending).scalar_one()
         if count:
@@ -127,7 +128,7 @@ class TenantRows:
 def _values(tenant: Tenant) -> dict[str, Any]:
     fields = (
         "name", "contact_email", "ses_verified", "default_from", "weight", "requires_verified_domain",
-        "public_url", "tracking",
+        "public_url", "tracking", "on_uncertain",
     )  # fmt: skip
     return {
         "name_key": tenant.name.casefold(),

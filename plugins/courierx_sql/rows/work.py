@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, and_, case, func, not_, or_
 
 from courierx_core.errors import Conflict, Fenced
-from courierx_core.work import Standing, Topic, WorkItem
+from courierx_core.work import OF_MESSAGE, Standing, Topic, WorkItem
 from courierx_sql.clock import now
 from courierx_sql.columns import Utc
 from courierx_sql.rows.slice import Slice
@@ -24,20 +24,20 @@ class WorkRows(Slice[WorkItem]):
     struct = WorkItem
     noun = "work item"
 
-    def add(self, item: WorkItem) -> WorkItem:
-        added = self._insert(item)
+    def add(self, item: WorkItem, *, delay_seconds: float = 0.0) -> WorkItem:
+        added = self._insert(item, due_at=now(delay_seconds) if item.due_at is None else item.due_at)
         if added is None:
             raise Conflict("A work item with this id exists.")
         return added
 
-    def hold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+    def hold(self, subject_id: int, *, topics: Sequence[Topic] = OF_MESSAGE) -> int:
         # A window or a snapshot under way may be adding items of its own, which a statement that waits for
         # its lock does not see; the next one does.
         locks = self._tenant.select(work, work.c.id).where(*_of(subject_id, topics), work.c.state.in_(_OPEN))
         self._tenant.execute(locks.order_by(work.c.id).with_for_update()).all()
         return self._move(subject_id, topics, _OPEN, {"state": "held"})
 
-    def unhold(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+    def unhold(self, subject_id: int, *, topics: Sequence[Topic] = OF_MESSAGE) -> int:
         due = case((work.c.due_at < now(), now()), else_=work.c.due_at)
         return self._move(subject_id, topics, ("held",), {"state": _AGAIN, "error": "", "due_at": due})
 
@@ -77,14 +77,14 @@ class WorkRows(Slice[WorkItem]):
                 f"The lease on work item {item.id} is no longer ours: taken over, paused or cancelled."
             )
 
-    def open_items(self, subject_id: int, *, topics: Sequence[Topic] = ("snapshot", "send")) -> int:
+    def open_items(self, subject_id: int, *, topics: Sequence[Topic] = OF_MESSAGE) -> int:
         statement = self._tenant.select(work, func.count()).where(
             *_of(subject_id, topics), work.c.state != "done"
         )
         return int(self._tenant.execute(statement).scalar_one())
 
     def standing(self, subject_id: int, *, stale_seconds: float, limit: int = 20) -> Standing:
-        ours = _of(subject_id, ("snapshot", "send"))
+        ours = _of(subject_id, OF_MESSAGE)
         leased, ready, late = work.c.state == "leased", work.c.state == "ready", work.c.due_at > now()
         stale = and_(leased, work.c.lease_until < now(stale_seconds))
         sums = (
@@ -106,7 +106,6 @@ class WorkRows(Slice[WorkItem]):
     def _values(self, value: WorkItem) -> dict[str, Any]:
         values = super()._values(value)
         values["ids"] = None if value.ids is None else list(value.ids)
-        values["due_at"] = now() if value.due_at is None else value.due_at
         values["counts"] = dict(value.counts)
         return values
 
