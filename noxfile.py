@@ -47,6 +47,7 @@ ADAPTERS: dict[str, list[str]] = {
     "postgresql": ["postgres"],
     "html": [],
     "allowlist": [],
+    "otel": ["otel"],
 }
 """Adapter -> the extras it needs. Its tests are `tests/plugins/test_<adapter>*.py`."""
 

@@ -13,6 +13,7 @@ from courierx_core.errors import CourierXError, PluginError
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.ledger import Outcome
 from courierx_core.templates.model import Template
+from courierx_core.tracing import Tracer, Tracing
 
 hookspec = pluggy.HookspecMarker("courierx")
 hookimpl = pluggy.HookimplMarker("courierx")
@@ -61,6 +62,7 @@ class Hooks:
         self._unstarted: set[str] = set()
         self._filters: dict[str, Callable[..., object]] | None = None
         self._block = self.calls("courierx_block")
+        self.tracing = Tracing()
         self._after_send = [call.plugin for call in self.calls("courierx_after_send")]
 
     def calls(self, hook: str) -> tuple[_Call, ...]:
@@ -118,6 +120,20 @@ class Hooks:
             except Exception as problem:
                 self._quarantine(call, problem)
                 self._unstarted.add(call.plugin)
+        self.tracing.tracer = self._tracer()
+
+    def _tracer(self) -> Tracer | None:
+        for call in self.calls("courierx_tracer"):
+            try:
+                tracer: Tracer | None = None if call.plugin in self._quarantined else call()
+            except CourierXError as refusal:
+                raise call.failed(refusal) from refusal
+            except Exception as problem:
+                self._quarantine(call, problem)
+                continue
+            if tracer is not None:
+                return tracer
+        return None
 
     def _guard(self, call: _Call, **given: object) -> Any:
         if call.plugin in self._unstarted:

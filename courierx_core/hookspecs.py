@@ -19,11 +19,18 @@ if TYPE_CHECKING:
     from courierx_core.messages.model import Message, Recipient
     from courierx_core.ports.ledger import Outcome
     from courierx_core.templates.model import Template
+    from courierx_core.tracing import Tracer
 
 
 @hookspec
 def courierx_startup(courier: Courier) -> None:
     """Once per process, when everything is assembled; settings are in `courier.runtime.environ`."""
+
+
+@hookspec
+def courierx_tracer() -> Tracer | None:
+    """Observer, once per process after startup: offer what traces; the first that does is it, for the
+    process. It fails open: a tracer that raises is not asked again."""
 
 
 @hookspec

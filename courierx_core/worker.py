@@ -178,7 +178,8 @@ class SendLane(Lane):
         self.owner = owner
         self._run = SendRun(self.courier, ledger, self._crew, owner=owner, stream=self.stream, stop=self.stop)
         try:
-            self._run.run(items)
+            with self.courier.hooks.tracing.span(f"work send {self.stream}", tenant_id=items[0].tenant_id):
+                self._run.run(items)
         finally:
             self._run, self.owner = None, ""
         return True
@@ -219,7 +220,9 @@ class TaskLane(Lane):
         return ledger.next_due(topics=tuple(self.tasks))
 
     def _do(self, item: WorkItem) -> None:
-        with about(tenant_id=item.tenant_id, work_id=item.id):
+        tenant_id, work_id, tracing = item.tenant_id, item.id, self.courier.hooks.tracing
+        traced = tracing.span(f"work {item.topic}", tenant_id=tenant_id, work_id=work_id)
+        with about(tenant_id=tenant_id, work_id=work_id), traced:
             self._try(item)
 
     def _try(self, item: WorkItem) -> None:

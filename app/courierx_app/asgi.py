@@ -50,6 +50,7 @@ from courierx_app.api.subscribers import SubscriberController
 from courierx_app.api.suppression import SuppressionController
 from courierx_app.api.templates import TemplateController
 from courierx_app.api.tenants import TenantController
+from courierx_app.api.traced import traced
 from courierx_app.client_address import networks
 from courierx_app.container import public_url_of
 from courierx_app.public.routes import public_pages
@@ -120,7 +121,10 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
             Exception: unexpected_problem,
         },
         before_send=[add_headers],
-        middleware=[logs_name_the_request],
+        middleware=[
+            logs_name_the_request,
+            *([traced(courier.hooks.tracing)] if courier.hooks.tracing.tracer else []),
+        ],
         request_max_body_size=BODY_MAX_BYTES,
         compression_config=CompressionConfig(
             backend="gzip",

@@ -89,7 +89,7 @@ class SendCrew:
         driver = self.courier.transports[transport]
         sender = self._senders.get(transport)
         if sender is None:
-            sender = self._senders[transport] = Sender(driver)
+            sender = self._senders[transport] = Sender(driver, self.courier.hooks.tracing)
         return Line(driver, sender)
 
     def item_done(self, message: Message) -> None:

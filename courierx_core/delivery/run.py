@@ -113,7 +113,10 @@ class SendRun:
             self._intend(batches)
         self._leave(batches)
         for tenant_id, batch in batches.items():
-            with about(tenant_id=tenant_id):
+            tracing = self.courier.hooks.tracing
+            with about(tenant_id=tenant_id), tracing.span("window", tenant_id=tenant_id) as note:
+                note("recorded", len(batch.verdicts))
+                note("intended", len(batch.intents))
                 self._commit(tenant_id, batch)
         self._read_ahead()
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+from contextvars import Context, copy_context
 
 from courierx_core.delivery.feed import Feed
 from courierx_core.ports.transport import Session, Transport, TransportDown
+from courierx_core.tracing import Tracing
 
 log = logging.getLogger("courierx.delivery")
 
@@ -15,9 +17,9 @@ log = logging.getLogger("courierx.delivery")
 class Sender:
     """Sessions stay on the thread that opened them; so the thread, not the run, owns the session."""
 
-    def __init__(self, transport: Transport) -> None:  # type: ignore[type-arg]
-        self.transport = transport
-        self._feeds: queue.SimpleQueue[Feed | None] = queue.SimpleQueue()
+    def __init__(self, transport: Transport, tracing: Tracing) -> None:  # type: ignore[type-arg]
+        self.transport, self._tracing = transport, tracing
+        self._feeds: queue.SimpleQueue[tuple[Context, Feed] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(
             target=self._loop, name=f"courierx-send-{transport.name}", daemon=True
         )
@@ -25,7 +27,7 @@ class Sender:
 
     def start(self, feed: Feed) -> None:
         """Send what comes along `feed`, after the feeds started before it."""
-        self._feeds.put(feed)
+        self._feeds.put((copy_context(), feed))  # what it is part of, for logs and traces
 
     def close(self, timeout: float = 5.0) -> None:
         """Close the session (QUIT) and end the thread."""
@@ -34,8 +36,9 @@ class Sender:
 
     def _loop(self) -> None:
         session: Session | None = None
-        while (feed := self._feeds.get()) is not None:
-            session = self._serve(feed, session)
+        while (given := self._feeds.get()) is not None:
+            context, feed = given
+            session = context.run(self._serve, feed, session)
         if session is not None:
             session.close()
 
@@ -45,8 +48,10 @@ class Sender:
             if session is None:
                 session = self.transport.open()
             answer = feed.answer
-            for receipt in session.send_many(feed):
-                answer(receipt)
+            name = self.transport.name
+            with self._tracing.span(f"transport {name}", transport=name):
+                for receipt in session.send_many(feed):
+                    answer(receipt)
         except TransportDown as down:
             feed.close(down)
         except Exception as error:  # a plugin may raise anything; its open envelopes are uncertain
