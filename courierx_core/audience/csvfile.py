@@ -13,6 +13,7 @@ from courierx_core.imports.model import BadLine
 from courierx_core.mail.address import normalise
 
 CELL_MAX = 16 * 1024
+NAME_MAX = 100
 """Characters of one cell; also the longest attribute a template may be given."""
 
 ALIASES: Mapping[str, str] = {
@@ -63,6 +64,11 @@ def _columns(header: list[str], mapping: Mapping[str, str]) -> list[str]:
     for name in header:
         key = identifier(name)
         columns.append(given.get(name.strip()) or ALIASES.get(key, key))
+    odd = [meaning for meaning in given.values() if identifier(meaning) != meaning or len(meaning) > NAME_MAX]
+    if odd:
+        raise InvalidInput.of(
+            "mapping", "invalid", f"{odd[0][:40]!r} is no name of an attribute: use a-z, 0-9 and _"
+        )
     unknown = sorted(set(given) - {name.strip() for name in header})
     if unknown:
         raise InvalidInput.of("mapping", "not_found", f"no column is called {unknown[0]!r}; it has: {header}")

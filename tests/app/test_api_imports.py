@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -245,3 +246,39 @@ def test_the_errors_cannot_be_formulas(client: Client, courier: Courier, tenant_
     list(turns(courier))
     (line,) = client.get(f"/imports/{made['id']}/errors.csv").text.splitlines()[1:]
     assert line.startswith("2,\"'=HYPERLINK")
+
+
+@pytest.mark.parametrize("where", ["query", "form", "json"])
+def test_columns_mean_what_a_request_says(client: Client, tenant_id: int, where: str) -> None:
+    csv, meant = "Kontakt,Ort\nann@x.example,Oslo\n", {"Kontakt": "email", "Ort": "city"}
+    given: dict[str, Any] = {"params": {"tenant_id": tenant_id}}
+    if where == "query":
+        given["params"]["mapping"] = json.dumps(meant)
+        given |= {"content": csv, "headers": {"Content-Type": "text/csv"}}
+    elif where == "form":
+        given |= {"data": {"mapping": json.dumps(meant)}, "files": {"file": ("a.csv", csv)}}
+    else:
+        given["json"] = {"csv_text": csv, "mapping": meant}
+    answer = client.post(PATH, **given)
+    assert answer.json().get("imported") == 1, answer.text
+    found = client.get(f"/subscribers/by-email/ann@x.example?tenant_id={tenant_id}").json()
+    assert found["attributes"] == {"city": "Oslo"}
+
+
+@pytest.mark.parametrize(
+    "mapping",
+    [
+        "x",
+        "[1]",
+        '{"email": 1}',
+        '{"nothing": "email"}',
+        '{"email": "a b"}',
+        '{"email": "' + "a" * 200 + '"}',
+    ],
+)
+def test_a_wrong_meaning_is_named(client: Client, tenant_id: int, mapping: str) -> None:
+    answer = client.post(
+        PATH, params={"tenant_id": tenant_id}, data={"mapping": mapping}, files={"file": ("p.csv", HEADER)}
+    )
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.json()["errors"][0]["field"].partition(".")[0] == "mapping"

@@ -34,6 +34,14 @@ Searched: TypeAlias = Annotated[
     str, QueryParameter(max_length=254, description="Part of an address or a name.")
 ]
 
+Meanings: TypeAlias = Annotated[
+    str | None,
+    QueryParameter(
+        max_length=10_000,
+        description='What columns mean, as JSON: {"Their header": "email", "Ort": "city"}.',
+    ),
+]
+
 
 class NewSubscriber(msgspec.Struct, frozen=True, kw_only=True):
     email: GivenAddress
@@ -73,6 +81,7 @@ class SubscriberImport(msgspec.Struct, frozen=True, kw_only=True):
     tenant_id: int | None = None
     on_conflict: Literal["skip", "update"] = "skip"
     list_id: int | None = None
+    mapping: dict[str, str] = {}
 
 
 class SubscriberController(Controller):
@@ -218,6 +227,7 @@ class SubscriberController(Controller):
         tenant_id: FromQuery[int | None] = None,
         on_conflict: OnConflict = None,
         list_id: FromQuery[int | None] = None,
+        mapping: Meanings = None,
     ) -> Response[Taken]:
         """Import CSV or the first sheet of an .xlsx workbook: JSON with `csv_text`, the file as the body, or
         a multipart `file`.
@@ -226,9 +236,13 @@ class SubscriberController(Controller):
         respond-async`, is taken in by a worker: 202, and an import to ask for.
         """
         async with uploaded(request) as upload:
-            query = {"tenant_id": tenant_id, "on_conflict": on_conflict, "list_id": list_id}
+            query = {
+                "tenant_id": tenant_id, "on_conflict": on_conflict, "list_id": list_id, "mapping": mapping,
+            }  # fmt: skip
             asked = upload.asked(SubscriberImport, query)
-            options = Options(update=asked.on_conflict == "update", list_id=asked.list_id)
+            options = Options(
+                update=asked.on_conflict == "update", list_id=asked.list_id, mapping=asked.mapping
+            )
             owner = caller.tenant(asked.tenant_id)
             return await answer_upload(request, courier, owner, upload, options, "subscribers")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, BinaryIO, TypeVar, cast
+from contextlib import asynccontextmanager, suppress
+from typing import Any, BinaryIO, TypeVar, cast, get_origin
 
 import msgspec
 from litestar import Request
@@ -39,8 +39,15 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     fields: Mapping[str, object] = {}
 
     def asked(self, kind: type[T], query: Mapping[str, object]) -> T:
-        """Read the request's fields, the query's where the body has none. Raises InvalidInput."""
-        return read_object(kind, {**query, **self.fields}, texts=True)
+        """Read the request's fields, the query's where the body has none; an object may be written as JSON.
+        Raises InvalidInput."""
+        given = {**query, **self.fields}
+        for field in msgspec.structs.fields(kind):
+            text = given.get(field.name)
+            if get_origin(field.type) is dict and isinstance(text, str):
+                with suppress(msgspec.DecodeError):  # what is none is told as a wrong field
+                    given[field.name] = msgspec.json.decode(text)
+        return read_object(kind, given, texts=True)
 
 
 class UploadOperation(Operation):

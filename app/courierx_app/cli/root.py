@@ -24,6 +24,7 @@ COMMANDS = {
     "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
     "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import and export subscribers."),
     "import": ("courierx_app.cli.import_:import_", "Move from another system."),
+    "lists": ("courierx_app.cli.lists:lists", "Make, rename and delete lists."),
     "segments": ("courierx_app.cli.segments:segments", "Save, count and remove segments."),
     "suppress": ("courierx_app.cli.suppress:suppress", "Manage the addresses that get no mail."),
     "domains": ("courierx_app.cli.domains:domains", "Add, verify and rotate sender domains."),

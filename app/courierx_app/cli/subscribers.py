@@ -25,19 +25,36 @@ def subscribers() -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--update", is_flag=True, help="Merge names and attributes into people who are known already.")
 @click.option("--list", "list_id", type=int, help="Also put them on this list.")
+@click.option(
+    "--map",
+    "meanings",
+    multiple=True,
+    metavar="HEADER=NAME",
+    help="What a column means: email, first_name, last_name or an attribute. May be given again.",
+)
 @tenant_option
 @json_option
-def import_(file: Path, update: bool, list_id: int | None, tenant: str | None, as_json: bool) -> None:
+def import_(
+    file: Path,
+    update: bool,
+    list_id: int | None,
+    meanings: tuple[str, ...],
+    tenant: str | None,
+    as_json: bool,
+) -> None:
     """Import a CSV file or an .xlsx workbook with an `email` column; other columns become names and
     attributes."""
     from courierx_core.imports.model import Options
     from courierx_core.imports.steps import import_csv
     from courierx_core.imports.workbook import table_of
 
+    odd = [each for each in meanings if "=" not in each]
+    if odd:
+        raise click.UsageError(f"--map takes HEADER=NAME, not {odd[0]!r}")
+    mapping = {header: meaning for header, _, meaning in (each.rpartition("=") for each in meanings)}
+    options = Options(update=update, list_id=list_id, mapping=mapping)
     with courier() as made, file.open("rb") as stream, table_of(stream) as table:
-        report = import_csv(
-            made, tenant_named(made, tenant).id, table, Options(update=update, list_id=list_id)
-        )
+        report = import_csv(made, tenant_named(made, tenant).id, table, options)
     if as_json:
         emit(report)
         return
