@@ -17,6 +17,7 @@ from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Message
 from courierx_core.messages.uncertain import WAIT_LEASES
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.quotas.model import Quota
 from courierx_core.senders.service import default_sender
 from courierx_core.transports.model import PausedTransport
 from courierx_core.transports.service import way_on
@@ -88,6 +89,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
         campaign = unit.campaigns.get(campaign_id)
         totals = unit.deliveries.totals(campaign.message_id) if campaign.message_id else {}
         found = _look(courier, unit, campaign) if campaign.status in RUNS else None
+        quotas = [each for each in unit.quotas.list() if each.used >= each.allowed] if found else []
         sender = list(_for_the_sender(courier, unit, campaign))
     audience = sum(totals.values())
     left = sum(totals.get(state, 0) for state in OPEN)
@@ -99,7 +101,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
         eta=_eta(courier.runtime.now(), found, left),
         waiting_for=[
             *_for_somebody(campaign, workers, heartbeat),
-            *(_for_something(courier, campaign, audience, found, paused) if found else ()),
+            *(_for_something(courier, campaign, audience, found, paused, quotas) if found else ()),
             *sender,
         ],
     )
@@ -177,6 +179,7 @@ def _for_something(
     audience: int,
     found: _Found,
     paused: Mapping[str, PausedTransport],
+    quotas: Sequence[Quota],
 ) -> Iterator[Waiting]:
     """What this campaign waits for; a paused one for a person, as its reason says."""
     if campaign.status == "paused":
@@ -196,6 +199,7 @@ def _for_something(
             since=stopped.since,
             remedy=way_on(stopped.name),
         )
+    yield from _for_a_quota(found, quotas)
     standing = found.standing
     if standing.stale and standing.stale_until:
         yield Waiting(
@@ -206,6 +210,7 @@ def _for_something(
             remedy="Wait: another worker takes them over then.",
         )
     told: set[WaitingCode] = {"transport_paused"} if stopped is not None else set()
+    told |= {"quota"} if quotas else set()
     yield from _for_a_time(found, told)
     for item in standing.later:
         if item.topic == "resend" and item.due_at:
@@ -218,6 +223,17 @@ def _for_something(
     yield from _for_the_rate(courier, found)
 
 
+def _for_a_quota(found: _Found, quotas: Sequence[Quota]) -> Iterator[Waiting]:
+    """Say which quotas are used up, while something is left to send."""
+    for quota in quotas if found.standing.moving or found.standing.later else ():
+        again = f", and it resets at {_time(quota.resets_at)}" if quota.resets_at else ""
+        yield Waiting(
+            code="quota",
+            detail=f"the tenant may send {quota.allowed:,} a {quota.period}{again}",
+            remedy="It goes on by itself then; `courierx tenants quota` raises it.",
+        )
+
+
 def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
     """Say once for each reason not `told` yet why items are due later, with the earliest of them."""
     name = found.message.transport
@@ -228,6 +244,8 @@ def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
         if plugin:
             detail = f"plugin {plugin} failed and is asked again at {_time(due)}"
             remedy = f"Look at what {plugin} says in the log."
+        elif delivery.state == "queued" and not delivery.reply and "quota" in told:
+            continue
         elif delivery.state == "queued":
             code, words = "transport_paused", delivery.reply or "it is down"
             detail = f"transport {name} rests until {_time(due)}: {words}"

@@ -1,4 +1,4 @@
-"""The guards of the pipeline, top to bottom: suppressed? expired? blocked? within the rate?"""
+"""The guards of the pipeline, top to bottom: suppressed? expired? blocked? within quota and rate?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import time
 from datetime import datetime
 
 from courierx_core.courier import Courier
+from courierx_core.delivery.allowance import Allowances
 from courierx_core.delivery.judge import Attempt, Verdict
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.model import DeliveryState
@@ -27,13 +28,31 @@ STORE_RETRY_SECONDS = 0.25
 """How soon a store that was away is asked again."""
 
 
-def choose(courier: Courier, line: Line, stream: Stream, room: int) -> list[Attempt]:
-    """Take up to `room` deliveries, as the rate allows, off the line's first item, which has been read."""
+def choose(courier: Courier, allowances: Allowances, line: Line, stream: Stream, room: int) -> list[Attempt]:
+    """Take up to `room` deliveries, as quotas and rate allow, off the line's first item, which has been
+    read. An item whose tenant has used its quotas up is postponed."""
     item = line.items[0]
     if not item.rows:
         return []
-    permits = _permits(courier, line, stream, min(room, len(item.rows)))
+    allowed = _allowed(allowances, line, item, min(room, len(item.rows)))
+    if not allowed:
+        return []
+    permits = _permits(courier, line, stream, allowed)
+    allowances.spare(item.item.tenant_id, allowed - permits)
     return [_attempt(line, item, item.rows.popleft()) for _ in range(permits)]
+
+
+def _allowed(allowances: Allowances, line: Line, item: OpenItem, want: int) -> int:
+    tenant_id = item.item.tenant_id
+    try:
+        allowed = allowances.take(tenant_id, want, ahead=len(item.rows))
+    except StoreError as error:
+        log.warning("the store did not tell of quotas, trying again: %s", error)
+        line.not_before = max(line.not_before, time.monotonic() + STORE_RETRY_SECONDS)
+        return 0
+    if not allowed:
+        item.postponed = allowances.wait(tenant_id)
+    return allowed
 
 
 def _attempt(line: Line, item: OpenItem, recipient: Recipient) -> Attempt:

@@ -8,6 +8,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Sequence
 
 from courierx_core.courier import Courier
+from courierx_core.delivery.allowance import Allowances
 from courierx_core.delivery.breaker import Breaker
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.sender import Sender
@@ -36,6 +37,7 @@ class SendCrew:
 
     def __init__(self, courier: Courier) -> None:
         self.courier = courier
+        self.allowances = Allowances(courier)
         self._senders: dict[str, Sender] = {}
         self._paused: Collection[str] = ()
         self._looked_at = -math.inf

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from courierx_core.delivery.allowance import Allowances
 from courierx_core.delivery.feed import Feed, Renderer
 from courierx_core.delivery.judge import Verdict
 from courierx_core.delivery.sender import Sender
@@ -33,6 +34,7 @@ class OpenItem:
         "kept",
         "lost",
         "message",
+        "postponed",
         "read",
         "refused",
         "renderer",
@@ -60,6 +62,9 @@ class OpenItem:
         """Intended or closed, not yet recorded."""
         self.lost = False
         """Fenced: taken over, paused or cancelled. Only answers under way are still recorded."""
+
+        self.postponed = 0.0
+        """Seconds until it may be tried again: the tenant's quota is used up. It is to be given back."""
 
     @property
     def exhausted(self) -> bool:
@@ -145,6 +150,10 @@ class Line:
 
 class Crew(Protocol):
     """What a run asks of its worker."""
+
+    @property
+    def allowances(self) -> Allowances:
+        """What it may send of the tenants' quotas."""
 
     def open_item(self, item: WorkItem) -> OpenItem | None:
         """Load and compile the item's message; None when it cannot be sent now, and was seen to."""

@@ -99,6 +99,7 @@ class SendRun:
             for line in self._lines.values():
                 if line.feed is not None:
                     line.feed.finish()
+            self.crew.allowances.give_back()
 
     def step(self) -> None:
         """Turn the window once."""
@@ -107,6 +108,7 @@ class SendRun:
         batches: defaultdict[int, Batch] = defaultdict(Batch)
         for item, verdict in self._verdicts:
             batches[item.item.tenant_id].record(item, verdict)
+            self.crew.allowances.answered(item.item.tenant_id, spent=bool(verdict.outcome.tries))
         self._verdicts.clear()
         if self._stopped_at is None:
             self._claim_ahead()
@@ -209,10 +211,10 @@ class SendRun:
                 if has_read(self.courier, self.ledger, line, item):
                     batch = batches[item.item.tenant_id]
                     batch.refuse(item)
-                    chosen = choose(self.courier, line, self.stream, room)
+                    chosen = choose(self.courier, self.crew.allowances, line, self.stream, room)
                     batch.intend(item, chosen)
                     room, total = room - len(chosen), total - len(chosen)
-                if item.exhausted:
+                if item.exhausted or item.postponed:
                     line.items.popleft()
 
     def _read_ahead(self) -> None:
@@ -228,7 +230,9 @@ class SendRun:
                 batches[item.item.tenant_id].items[item.id] = item
 
     def _gives_back(self, item: OpenItem) -> bool:
-        return self._stopped_at is not None or self._lines[item.message.transport].resting()
+        if self._stopped_at is not None or item.postponed:
+            return True
+        return self._lines[item.message.transport].resting()
 
     def _commit(self, tenant_id: int, batch: Batch) -> None:
         """Record and intend in one transaction; then, and only then, fill the belts."""
@@ -261,7 +265,7 @@ class SendRun:
     def _move(self, item: OpenItem) -> ItemMove:
         line = self._lines[item.message.transport]
         rest = line.not_before - time.monotonic() if line.resting() else 0.0
-        return item.move(give_back=self._gives_back(item), delay_seconds=max(0.0, rest))
+        return item.move(give_back=self._gives_back(item), delay_seconds=max(0.0, rest, item.postponed))
 
     def _write(self, tenant_id: int, moves: list[ItemMove], batch: Batch) -> WindowAnswer:
         """Commit one window, again and again while the store is away: a repeat changes nothing twice."""
@@ -313,6 +317,7 @@ class SendRun:
         for item, attempt in batch.intents:
             if item.id not in answer.held_on:
                 item.unresolved -= 1
+                self.crew.allowances.answered(item.item.tenant_id, spent=False)
                 continue
             recipient = attempt.recipient
             cause = answer.suppressed.get(recipient.id)

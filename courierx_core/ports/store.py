@@ -31,6 +31,7 @@ from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, OptIns, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
+from courierx_core.ports.quotas import Quotas
 from courierx_core.ports.reports import Reports
 from courierx_core.ports.upkeep import Upkeep
 from courierx_core.senders.model import Sender
@@ -343,6 +344,7 @@ class UnitOfWork(Protocol):
     erasures: Erasures
     secrets: Secrets
     upkeep: Upkeep
+    quotas: Quotas
 
 
 class Store(Driver[C]):

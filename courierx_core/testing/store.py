@@ -15,6 +15,7 @@ from courierx_core.testing.store_imports import ImportsContract
 from courierx_core.testing.store_metrics import MetricsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
+from courierx_core.testing.store_quotas import QuotasContract
 from courierx_core.testing.store_reports import ReportContract
 from courierx_core.testing.store_resends import ResendContract
 from courierx_core.testing.store_segments import SegmentsContract
@@ -41,6 +42,7 @@ class StoreContract(
     ErasuresContract,
     WorkContract,
     UpkeepContract,
+    QuotasContract,
     MetricsContract,
 ):
     """Every repository, both kinds of unit, and that no tenant sees another's rows."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 from sqlalchemy import (
     Boolean,
     Column,
-    Double,
     Index,
     Integer,
     LargeBinary,
@@ -38,6 +37,8 @@ from courierx_sql.tables_people import opt_ins as opt_ins
 from courierx_sql.tables_people import segments as segments
 from courierx_sql.tables_people import subscribers as subscribers
 from courierx_sql.tables_people import subscriptions as subscriptions
+from courierx_sql.tables_shares import quotas as quotas
+from courierx_sql.tables_shares import turns as turns
 
 tenants = Table(
     "tenants",
@@ -273,13 +274,6 @@ Index(
     sqlite_where=work.c.lease_until.is_not(None),
 )
 Index("work_subject", work.c.tenant_id, work.c.subject_id)
-
-turns = Table(
-    "turns",  # whose turn it is: a claim takes the tenant that has had least, by weight
-    metadata,
-    Column("tenant_id", Big, primary_key=True, autoincrement=False),
-    Column("spent", Double, nullable=False),
-)
 
 attempts = Table(
     "attempts",  # only those that were not accepted

@@ -13,6 +13,7 @@ from courierx_core.ports import (
     metrics,
     people,
     platform,
+    quotas,
     reports,
     store,
     upkeep,
@@ -35,6 +36,7 @@ from courierx_sql.rows.messages import MessageRows
 from courierx_sql.rows.metrics import MetricRows
 from courierx_sql.rows.old_links import OldLinkRows
 from courierx_sql.rows.opt_ins import OptInRows
+from courierx_sql.rows.quotas import QuotaRows
 from courierx_sql.rows.reports import ReportRows
 from courierx_sql.rows.secrets import SecretRows
 from courierx_sql.rows.segments import SegmentRows
@@ -77,6 +79,7 @@ class SqlUnit:
         self.erasures: erasures.Erasures = ErasureRows(rows)
         self.secrets: store.Secrets = SecretRows(rows)
         self.upkeep: upkeep.Upkeep = UpkeepRows(rows)
+        self.quotas: quotas.Quotas = QuotaRows(rows)
 
     @property
     def tenant_id(self) -> int:

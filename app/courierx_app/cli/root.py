@@ -21,7 +21,7 @@ COMMANDS = {
     "config": ("courierx_app.cli.config:config", "Show and check the settings."),
     "db": ("courierx_app.cli.db:db", "Upgrade, check and copy the database."),
     "keys": ("courierx_app.cli.keys:keys", "Create, list, rotate and revoke API keys."),
-    "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants."),
+    "tenants": ("courierx_app.cli.tenants:tenants", "Add and list tenants, set their quotas."),
     "subscribers": ("courierx_app.cli.subscribers:subscribers", "Import and export subscribers."),
     "import": ("courierx_app.cli.import_:import_", "Move from another system."),
     "lists": ("courierx_app.cli.lists:lists", "Make, rename and delete lists."),

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import click
 
-from courierx_app.cli.opening import courier
+from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, table
+from courierx_core.errors import InvalidInput
+from courierx_core.quotas import service as quotas
+from courierx_core.quotas.model import PERIODS, Period
 from courierx_core.tenants.service import create
 
 
 @click.group()
 def tenants() -> None:
-    """Add and list tenants."""
+    """Add and list tenants, and say how much each may send."""
 
 
 @tenants.command()
@@ -39,3 +44,34 @@ def list_(as_json: bool) -> None:
         emit(found)
     else:
         table(("ID", "NAME", "CONTACT"), [(each.id, each.name, each.contact_email) for each in found])
+
+
+@tenants.command()
+@click.argument("tenant")
+@click.option("--hour", metavar="N|none", help="Attempts in an hour; none lifts the quota.")
+@click.option("--day", metavar="N|none", help="Attempts in a day (UTC).")
+@click.option("--month", metavar="N|none", help="Attempts in a month (UTC).")
+@json_option
+def quota(tenant: str, hour: str | None, day: str | None, month: str | None, as_json: bool) -> None:
+    """Show how much TENANT (an id or a name) may send and has sent, or set it."""
+    given: Mapping[Period, str | None] = {"hour": hour, "day": day, "month": month}
+    allowed = {period: _allowed(period, given[period]) for period in PERIODS if given[period] is not None}
+    with courier() as made:
+        found = tenant_named(made, tenant)
+        with made.store.begin(found.id, write=bool(allowed)) as unit:
+            shown = quotas.change(unit, allowed) if allowed else unit.quotas.list()
+    if as_json:
+        emit(shown)
+    elif shown:
+        rows = [(each.period, f"{each.used:,}", f"{each.allowed:,}", each.resets_at) for each in shown]
+        table(("PERIOD", "USED", "ALLOWED", "RESETS"), rows)
+    else:
+        click.echo(f"{found.name} has no quota.")
+
+
+def _allowed(period: Period, text: str | None) -> int | None:
+    if text == "none":
+        return None
+    if text is None or not (text.isascii() and text.isdigit()):
+        raise InvalidInput.of(f"--{period}", "invalid", f"takes a number or none, not {text!r}")
+    return int(text)

@@ -1,0 +1,1 @@
+"""How much a tenant may send in an hour, a day and a month."""
