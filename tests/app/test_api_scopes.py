@@ -29,9 +29,12 @@ PUBLIC = {
     "GET /u/{token}", "HEAD /u/{token}", "POST /u/{token}", "GET /p/{token}", "HEAD /p/{token}",
     "POST /p/{token}", "GET /confirm/{token}", "HEAD /confirm/{token}", "POST /confirm/{token}",
     "GET /subscribe/{list_id}", "HEAD /subscribe/{list_id}", "POST /subscribe/{list_id}",
+    "GET /subscription/{mailing}/{person}", "HEAD /subscription/{mailing}/{person}",
+    "POST /subscription/{mailing}/{person}",
 }  # fmt: skip
 """What answers without a key, and why each may: it names no tenant and shows nobody's data. A provider's
-events are signed, and so are the tokens of the links in a mail."""
+events are signed, and so are the tokens of the links in a mail; an old link of another system is a number
+that nobody guesses."""
 SIGNED = {name for name in PUBLIC if "{" in name}
 
 BODIES = {"POST /keys": b'{"scopes": ["keys:write"]}'}
