@@ -42,6 +42,7 @@ ADAPTERS: dict[str, list[str]] = {
     "dns": ["dns"],
     "embedded": [],
     "rq": ["redis"],
+    "sqs": ["sqs"],
     "redis": ["redis"],
     "sqlite": [],
     "postgresql": ["postgres"],

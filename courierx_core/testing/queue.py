@@ -8,7 +8,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -49,6 +49,9 @@ class Heard:
 
 class QueueContract(ABC):
     """`queue` makes a queue; two of one test reach each other, as two processes' would."""
+
+    flood: ClassVar[int] = 2000
+    """How many notifications come at once; fewer for a broker that takes each as a request."""
 
     @abstractmethod
     def queue(self) -> Queue[Any]:
@@ -111,10 +114,10 @@ class QueueContract(ABC):
         with listening(made, ["broadcast"]) as heard:
             assert hears(made, heard, "broadcast"), UNHEARD
             before = heard.count("broadcast")
-            for _ in range(2000):
+            for _ in range(self.flood):
                 made.notify("broadcast")
             assert heard.reaches("broadcast", before + 1), (
-                "2000 notifications may be one call, and are never none"
+                "any number of notifications may be one call, and is never none"
             )
 
     def test_notify_without_a_listener_returns_an_id(self, made: Queue[Any]) -> None:

@@ -19,11 +19,12 @@ from rq.serializers import JSONSerializer
 from rq.timeouts import TimerDeathPenalty
 from rq.utils import as_text
 
+from courierx_core.heard import Heard, checked_topic
 from courierx_core.ports.driver import Problem, Runtime
 from courierx_core.ports.queue import Queue, Stop
 from courierx_redis.connection import AWAY_SECONDS, RedisConfig, connect, disconnect, look
 from courierx_rq.listener import Listener
-from courierx_rq.notification import ENTRY_POINT, TOPIC, Notification, is_about, new_id
+from courierx_rq.notification import ENTRY_POINT, Notification, is_about, new_id
 
 log = logging.getLogger("courierx.queue")
 
@@ -31,8 +32,6 @@ TRANSACTIONAL = "transactional"
 """The topic with an RQ queue of its own, which is emptied first."""
 FAILURE_SECONDS = 86_400
 """How long `rq info` shows a job that was refused; RQ would keep it for a year."""
-STOP_SECONDS = 0.2
-"""How soon a listener notices that it must stop."""
 LOOK_AHEAD = 100
 """How many waiting jobs are looked through for one that says the same."""
 
@@ -60,8 +59,7 @@ class RqQueue(Queue[RqConfig]):
 
         Raises RedisError within seconds when Redis is away, and at once when it just was.
         """
-        if not TOPIC.fullmatch(topic):
-            raise ValueError(f"the topic is {topic!r}; it takes 1 to 64 of a-z, 0-9, _ and -")
+        checked_topic(topic)
         if self.runtime.monotonic() < self._away_until:
             raise RedisError("Redis did not answer a moment ago")
         queue = self._transactional if topic == TRANSACTIONAL else self._other
@@ -74,20 +72,11 @@ class RqQueue(Queue[RqConfig]):
     def listen(
         self, topics: Sequence[str], handle: Callable[[str], None], stop: Stop, sweep_seconds: float
     ) -> None:
-        heard = _Heard()
+        heard = Heard(self.runtime.monotonic)
         thread = threading.Thread(target=self._follow, args=(topics, heard, stop), name="courierx-rq")
         thread.start()
         try:
-            now = self.runtime.monotonic
-            due = dict.fromkeys(topics, now())
-            while not stop.is_set():
-                news = heard.wait(max(0.0, min(due.values()) - now()))
-                for topic in topics:
-                    if stop.is_set():
-                        break
-                    if topic in news or due[topic] <= now():
-                        handle(topic)
-                        due[topic] = now() + sweep_seconds
+            heard.call(topics, handle, stop, sweep_seconds)
         finally:
             thread.join()
 
@@ -126,7 +115,7 @@ class RqQueue(Queue[RqConfig]):
         )
         return str(job.id)
 
-    def _follow(self, topics: Sequence[str], heard: _Heard, stop: Stop) -> None:
+    def _follow(self, topics: Sequence[str], heard: Heard, stop: Stop) -> None:
         """Listen, and again after whatever befalls the server or one job."""
         names = [f"{self.config.queue_name}-transactional"] * (TRANSACTIONAL in topics)
         names += [self.config.queue_name] * any(topic != TRANSACTIONAL for topic in topics)
@@ -148,25 +137,3 @@ class RqQueue(Queue[RqConfig]):
             finally:
                 disconnect(client)
             stop.wait(AWAY_SECONDS)
-
-
-class _Heard:
-    """The topics that were heard and not handled yet; many of one become one."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._news = threading.Event()
-        self._topics: set[str] = set()
-
-    def add(self, topic: str) -> None:
-        with self._lock:
-            self._topics.add(topic)
-            self._news.set()
-
-    def wait(self, seconds: float) -> set[str]:
-        """Wait for news, a slice of `seconds` at most; take what there is."""
-        self._news.wait(min(seconds, STOP_SECONDS))
-        with self._lock:
-            self._news.clear()
-            topics, self._topics = self._topics, set()
-        return topics

@@ -1,0 +1,1 @@
+"""The queue `sqs`: notifications through Amazon SQS."""
