@@ -50,6 +50,16 @@ class AnswersContract(WithLedger):
         assert (back.state, back.tries, back.attempt) == ("queued", 0, 1)
         assert counted(store, tenant, message) == {"accepted": 1, "bounced": 1, "blocked": 1, "queued": 1}
 
+    def test_the_far_sides_words_are_kept_whatever_they_are(self, store: Store[Any], ledger: Ledger) -> None:
+        tenant = add_tenant(store)
+        said = ["250 ok", "250 ok", '250 "a" \\ {b}', "250 two\nlines \t \x01", "250 grüße 📨", ""]
+        _, ids = add(store, tenant, *"abcdef")
+        (item,) = claim(ledger)
+        outcomes = [outcome(item, id_, "accepted", reply=text) for id_, text in zip(ids, said, strict=True)]
+        ledger.window(tenant, [move(item, ids[-1], outcomes, "done")], outcomes)
+        with store.begin(tenant) as unit:
+            assert [unit.deliveries.get(id_).reply for id_ in ids] == said
+
     def test_a_retry_is_a_new_item_of_the_next_attempt(self, store: Store[Any], ledger: Ledger) -> None:
         tenant = add_tenant(store)
         message, (a, b, c) = add(store, tenant, "a", "b", "c")
