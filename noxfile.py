@@ -199,7 +199,7 @@ def bench(session: nox.Session) -> None:
     Prints one JSON object; `-- --write` keeps it in docs/reference. It fails when a message is lost or sent
     twice, and never for being slow: a shared machine has no steady clock.
     """
-    install_courierx(session, *group("test"), extras=["all"])
+    install_courierx(session, *group("bench"), extras=["all"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs, env={"PYTHONDONTWRITEBYTECODE": "1"})
 
 

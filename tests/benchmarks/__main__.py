@@ -21,7 +21,7 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     parser = argparse.ArgumentParser(prog="nox -s bench --", description=__doc__)
     parser.add_argument("--full", action="store_true", help="every combination, up to 1,000,000 recipients")
     parser.add_argument("--tiny", action="store_true", help="seconds: proves that it works, and nothing else")
-    parts = ["render", "smtp_client", "store", "tracking", "pipeline"]
+    parts = ["render", "smtp_client", "store", "tracking", "http", "pipeline"]
     parser.add_argument("--part", default="", choices=parts)
     parser.add_argument("--rounds", type=int, help="how often everything takes its turn")
     parser.add_argument("--write", action="store_true", help="write docs/reference/performance.* and README")

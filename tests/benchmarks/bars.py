@@ -58,11 +58,19 @@ def bars(parts: Mapping[str, Mapping[str, Figures]], pipelines: tuple[Pipeline, 
         ("import: times row by row", 50.0, of("store", "postgresql_x_plain", "import")),
         ("click: times a Litestar route with an INSERT", 3.0, of("tracking", "ratios", "click_x_plain")),
         ("open: times a Litestar route with an INSERT", 3.0, of("tracking", "ratios", "open_x_plain")),
+        ("a person added: times FastAPI with an ORM", 2.0, of("http", "create", "x_fastapi_orm")),
         ("snapshot: times the shape with foreign keys", 4.0, of("store", "postgresql_x_plain", "snapshot")),
     )  # fmt: skip
     return [
         *(Bar(what, "at least", bar, figure) for what, bar, figure in least),
         *(growth(store, parts.get("pipeline", {}), pipelines) for store in ("postgresql", "sqlite")),
+        Bar("GET while a campaign is sent: p99, times idle", "at most", 3.0, of("http", "get", "x_idle")),
+        Bar(
+            "import over HTTP: time, times the function alone",
+            "at most",
+            2.0,
+            of("http", "import", "x_alone"),
+        ),
         Bar("a worker's memory above its imports, MB", "at most", 64.0, _most_memory(parts)),
     ]
 

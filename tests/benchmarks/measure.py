@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from tests.benchmarks import pipeline, render, smtp_client, store, tracking
+from tests.benchmarks import http, pipeline, render, smtp_client, store, tracking
 from tests.benchmarks.bars import bars
 from tests.benchmarks.figures import Figures, medians
 from tests.benchmarks.machine import look
@@ -28,6 +28,14 @@ def measure(sizes: Sizes, command: str, only: str = "", sink_kind: type[Sink] | 
             "smtp_client": lambda: smtp_client.compare(sizes.messages, sizes.delayed, sizes.rounds),
             "store": lambda: store.compare(sizes.people, sizes.rounds, postgres),
             "tracking": lambda: tracking.compare(sizes.readers, sizes.rounds, postgres),
+            "http": lambda: http.compare(
+                sizes.pipelines[0],
+                sizes.asked,
+                sizes.people,
+                sizes.rounds,
+                sink_kind or fast_sink(),
+                postgres,
+            ),
             "pipeline": lambda: compare_pipelines(sizes, postgres, sink_kind or fast_sink()),
         }
         for name, way in ways.items():

@@ -24,6 +24,7 @@ PARTS = {
     "render": "Rendering",
     "store": "The store, rows a second",
     "tracking": "Clicks and opens, requests a second of one process",
+    "http": "The API, one process",
 }
 NOTE = """
 Made by `nox -s bench -- --write`. Figures are medians of the rounds, ratios are taken within one round,

@@ -20,7 +20,9 @@ def cpu_seconds(pid: int) -> float:
     return seconds
 
 
-def peak_memory() -> float:
-    """Return this process's own peak in MB; `ru_maxrss` would begin with its parent's."""
-    (line,) = [each for each in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in each]
+def peak_memory(pid: int | None = None) -> float:
+    """Return a process's own peak in MB, by default this one's; `ru_maxrss` would begin with its parent's."""
+    (line,) = [
+        each for each in Path(f"/proc/{pid or 'self'}/status").read_text().splitlines() if "VmHWM" in each
+    ]
     return int(line.split()[1]) / 1024

@@ -48,6 +48,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """The same at 20 ms."""
     people: int
     """What the store's parts import, snapshot, claim and record."""
+    asked: int
+    """Requests a turn over HTTP."""
     readers: int
     """Who clicks once and opens once."""
 
@@ -81,6 +83,7 @@ SHORT = Sizes(
         *_growing("postgresql", 10_000, 100_000),
     ),
     checked=2_000, textbook=500, rendered=300, messages=40_000, delayed=2_000, people=50_000, readers=5_000,
+    asked=2_000,
 )  # fmt: skip
 FULL = msgspec.structs.replace(
     SHORT,
@@ -104,6 +107,7 @@ TINY = Sizes(
     messages=160,
     delayed=40,
     people=1_200,
+    asked=40,
     readers=200,
 )
 """Proves the machinery; says nothing of speed."""

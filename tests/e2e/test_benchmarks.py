@@ -49,7 +49,7 @@ def test_it_measures_everything_and_writes_what_it_found(
 ) -> None:
     assert command.main(["--tiny"]) == 0
     report = msgspec.json.decode(capsys.readouterr().out, type=Report)
-    assert set(report.parts) == {"render", "smtp_client", "store", "tracking", "pipeline"}
+    assert set(report.parts) == {"render", "smtp_client", "store", "tracking", "http", "pipeline"}
     pipelines = report.parts["pipeline"]
     assert {one.key for one in TINY.pipelines} | {"textbook"} <= set(pipelines)
     for one in TINY.pipelines:
