@@ -39,6 +39,7 @@ ADAPTERS: dict[str, list[str]] = {
     "mock": [],
     "smtp": [],
     "ses": ["ses"],
+    "providers": [],
     "dns": ["dns"],
     "embedded": [],
     "rq": ["redis"],
@@ -57,7 +58,8 @@ HELP_CPU_SECONDS = 0.3
 # What a machine happens to have set decides neither what is tested nor, above all, which database with.
 for _name in [*os.environ]:
     if _name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "PYTHONPATH") or (
-        _name.startswith(("COURIERX_", "SES_", "SNS_")) and not _name.startswith("COURIERX_TEST_")
+        _name.startswith(("COURIERX_", "SES_", "SNS_", "POSTMARK_"))
+        and not _name.startswith("COURIERX_TEST_")
     ):
         del os.environ[_name]
 

@@ -56,6 +56,8 @@ class FeedbackContract(ABC):
     """The folder of `*.json` files; at least one must carry feedback."""
     stale_after: ClassVar[timedelta | None] = timedelta(days=1)
     """When a request is too old to be believed; None for a source whose requests carry no time."""
+    signed: ClassVar[bool] = True
+    """False for a provider whose proof does not cover the body: then a changed body cannot be told."""
 
     @abstractmethod
     def source(self, runtime: Runtime) -> FeedbackSource[Any]: ...
@@ -94,6 +96,8 @@ class FeedbackContract(ABC):
             )
 
     def test_a_tampered_body_is_forbidden(self) -> None:
+        if not self.signed:
+            pytest.skip("this provider's proof does not cover the body")
         for name, recording in self._recordings().items():
             source, request = self._at(recording), recording.request.request()
             for tampered in _tampered_bodies(request):
@@ -112,7 +116,7 @@ class FeedbackContract(ABC):
         for recording in self._recordings().values():
             source = self._at(recording)
             junk = msgspec.structs.replace(recording.request.request(), body=body)
-            assert not _believed(source, junk), "verify() believed junk"
+            assert not (self.signed and _believed(source, junk)), "verify() believed junk"
             try:
                 got = list(source.parse(junk))
             except InvalidInput:

@@ -17,7 +17,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
-from courierx_core.testing.http import HttpAnswer, HttpCall, HttpMode, HttpPeer, HttpServer
+from courierx_core.testing.http import HttpAnswer, HttpCall
+from tests.plugins.http_fake import DeafPeer
 from tests.plugins.ses_events import event
 
 Fault: TypeAlias = Callable[[dict[str, Any]], HttpAnswer | None]
@@ -40,8 +41,8 @@ _REWRITTEN = re.compile(
 )
 
 
-class SesFake(HttpPeer):
-    """Every SendEmail is in `sends`. Modes are HttpPeer's; `drop_before` does not even listen."""
+class SesFake(DeafPeer):
+    """Every SendEmail is in `sends`. Modes are DeafPeer's."""
 
     def __init__(self, fault: Fault | None = None) -> None:
         super().__init__(self._respond_as_ses)
@@ -77,19 +78,6 @@ class SesFake(HttpPeer):
     def raw(self, number: int = -1) -> bytes:
         """Return the message of an accepted SendEmail."""
         return base64.b64decode(self.accepted[number]["Content"]["Raw"]["Data"])
-
-    def behave(self, mode: HttpMode) -> None:
-        assert self._server is not None
-        listening = self.mode != "drop_before"
-        super().behave(mode)
-        if mode == "drop_before" and listening:
-            self._server.shutdown()
-            self._server.server_close()
-        elif mode != "drop_before" and not listening:
-            old = self._server
-            self._server = HttpServer(("127.0.0.1", old.server_address[1]), old.RequestHandlerClass)
-            self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-            self._thread.start()
 
     def answer(self, call: HttpCall) -> HttpAnswer | None:
         self.asked.append(call)
