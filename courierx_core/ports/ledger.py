@@ -103,8 +103,9 @@ class Ledger(Protocol):
         subject_id: int | None = None,
     ) -> list[WorkItem]:
         """Lease up to `limit` ready, due items, all of one tenant, topic and stream: transactional first,
-        then tenants in turn by weight, oldest due first. `stream` or `subject_id` narrows the choice.
-        Each comes back leased by `owner` with its epoch raised."""
+        then tenants in turn (by weight, a send item counting for each delivery that it has left), oldest due
+        first. `stream` or `subject_id` narrows the choice. Each comes back leased by `owner` with its epoch
+        raised."""
 
     def renew(self, owner: str, *, lease_seconds: float) -> frozenset[int]:
         """Extend every live lease of `owner`; return the ids still leased by it."""

@@ -9,6 +9,7 @@ import msgspec
 from courierx_core.messages.model import OnUncertain
 
 NAME_MAX = 200
+WEIGHT_MAX = 100
 
 
 class Branding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -27,7 +28,8 @@ class Branding(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Tenant(msgspec.Struct, frozen=True, kw_only=True):
-    """A customer of this install. `weight` (1-100) is its share when tenants take turns."""
+    """A customer of this install. `weight` (1-100) is its share of deliveries when tenants take
+    turns."""
 
     id: int = 0
     name: str

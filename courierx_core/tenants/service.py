@@ -7,12 +7,13 @@ from typing import Any
 import msgspec
 
 from courierx_core.checking import Checks
+from courierx_core.errors import InvalidInput
 from courierx_core.keep import Keep, nothing
 from courierx_core.messages.model import OnUncertain
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.tenants.branding import checked, checked_host
-from courierx_core.tenants.model import NAME_MAX, Branding, Tenant
+from courierx_core.tenants.model import NAME_MAX, WEIGHT_MAX, Branding, Tenant
 
 
 def create(
@@ -55,6 +56,15 @@ def vouch(store: Store[Any], tenant_id: int) -> Tenant:
     """Take the operator's word for a tenant. Raises NotFound."""
     with store.platform() as unit:
         return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), ses_verified=True))
+
+
+def weigh(store: Store[Any], tenant_id: int, weight: int) -> Tenant:
+    """Give a tenant its share, 1 to 100, of the deliveries that go out where several have some; it is the
+    operator's to give. Raises NotFound, InvalidInput."""
+    if not 1 <= weight <= WEIGHT_MAX:
+        raise InvalidInput.of("weight", "out_of_range", f"is {weight}; it takes 1 to {WEIGHT_MAX}")
+    with store.platform() as unit:
+        return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), weight=weight))
 
 
 def edit(

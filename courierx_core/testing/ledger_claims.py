@@ -9,9 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 from courierx_core.ports.driver import utcnow
-from courierx_core.ports.ledger import Ledger
+from courierx_core.ports.ledger import ItemMove, Ledger
 from courierx_core.ports.store import Store
-from courierx_core.testing.ledger_samples import WithLedger, add, claim, stored
+from courierx_core.testing.ledger_samples import WithLedger, add, claim, intend, outcome, stored
 from courierx_core.testing.store_samples import add_tenant
 from courierx_core.work import WorkItem
 
@@ -109,6 +109,35 @@ class ClaimsContract(WithLedger):
             add(store, other, "a")
         assert len(claim(ledger, limit=4)) == 4
         assert served(ledger, 5).count(other) >= 4
+
+    def test_a_share_is_of_deliveries_not_of_items(self, store: Store[Any], ledger: Ledger) -> None:
+        """One tenant sends to ten people at a time, the other to one."""
+        many, few = add_tenant(store, "many"), add_tenant(store, "few")
+        names = [f"p{n}" for n in range(10)]
+        for _ in range(4):
+            add(store, many, *names)
+        for _ in range(40):
+            add(store, few, "a")
+        given: Counter[int] = Counter()
+        while min(given[many], given[few]) < 30:
+            (item,) = claim(ledger)
+            given[item.tenant_id] += item.hi - item.cursor
+            assert abs(given[many] - given[few]) <= len(names)
+
+    def test_what_is_sent_already_is_not_paid_for_again(self, store: Store[Any], ledger: Ledger) -> None:
+        one, two = add_tenant(store, "one"), add_tenant(store, "two")
+        _, ids = add(store, one, *(f"p{n}" for n in range(9)))
+        (item,) = claim(ledger)
+        done = [outcome(item, each, "accepted") for each in ids[:8]]
+        intend(ledger, item, ids[:8])
+        back = ItemMove(item.id, item.epoch, ids[7], item.counts, "ready")
+        ledger.window(one, [back], done)
+        for _ in range(10):
+            add(store, two, "a")
+        assert served(ledger, 11) == [*(two for _ in range(9)), one, two]
+        add(store, one, "a")
+        add(store, two, "a")
+        assert served(ledger, 2) == [one, two], "it paid for the one that was left, not for nine"
 
     def test_a_newcomer_and_one_back_from_idling_start_level(self, store: Store[Any], ledger: Ledger) -> None:
         old, back, new = (add_tenant(store, name) for name in ("old", "back", "new"))

@@ -1,8 +1,9 @@
 """Claims on SQLite: whose turn it is, and the lease.
 
-Tenants take turns by start-time fair queueing: each claim advances its tenant by items / weight, from no
-earlier than where the last claim stood (`turns` of tenant 0), so a newcomer, or one back from idling,
-starts level with the least served and owes nobody.
+Tenants take turns by start-time fair queueing: each claim advances its tenant by its price / weight (the
+deliveries that its items have left; 1 for other work), from no earlier than where the last claim stood
+(`turns` of tenant 0), so a newcomer, or one back from idling, starts level with the least served and owes
+nobody.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ RETURNING id, subject_id, lo, hi, ids, attempt, due_at, epoch, lease_until, curs
 _SPEND = """
 INSERT INTO turns (tenant_id, spent)
 VALUES (0, :turn),
-       (:tenant, :turn + :items / max(coalesce((SELECT weight FROM tenants WHERE id = :tenant), 1), 1.0))
+       (:tenant, :turn + :price / max(coalesce((SELECT weight FROM tenants WHERE id = :tenant), 1), 1.0))
 ON CONFLICT (tenant_id) DO UPDATE SET spent = excluded.spent
 """
 _RENEW = f"""
@@ -96,8 +97,9 @@ class Choice:
         (topic,) = connection.execute(_FIRST_TOPIC, values).fetchone()
         values |= {"topic": topic, "owner": owner, "lease": lease_seconds, "limit": limit}
         rows = connection.execute(_LEASE, values).fetchall()
-        connection.execute(_SPEND, {**values, "items": float(len(rows))})
-        return sorted((_item(row, values) for row in rows), key=_order)
+        items = sorted((_item(row, values) for row in rows), key=_order)
+        connection.execute(_SPEND, {**values, "price": sum(map(_price, items))})
+        return items
 
 
 def renew(connection: sqlite3.Connection, owner: str, lease_seconds: float) -> frozenset[int]:
@@ -137,6 +139,13 @@ def _item(row: Sequence[Any], values: Mapping[str, Any]) -> WorkItem:
         counts=msgspec.json.decode(counts),
         error=error,
     )
+
+
+def _price(item: WorkItem) -> float:
+    if item.topic != "send":
+        return 1.0
+    left = item.hi - item.cursor if item.ids is None else sum(each > item.cursor for each in item.ids)
+    return max(float(left), 1.0)
 
 
 def _order(item: WorkItem) -> tuple[float, int]:

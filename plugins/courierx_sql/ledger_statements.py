@@ -14,9 +14,10 @@ from courierx_sql.causes_postgresql import cause
 ITEM = ", ".join(WorkItem.__struct_fields__)
 
 # `heads`: a loose scan of the index `work_ready`, one step for each tenant with ready items and not one
-# for each item. Turns are start-time fair queueing: a tenant pays items / weight from the later of what
-# it has paid and the clock (the row of tenant 0: where the last one served started), so a newcomer, or
-# one back from a pause, starts level with the rest: neither behind nor with a claim on the past.
+# for each item. Turns are start-time fair queueing: a tenant pays, by weight, for each delivery that its
+# items have left (1 for other work: a share does not depend on how mail is cut up) from the later of what it
+# has paid and the clock (the row of tenant 0: where the last one served started), so a newcomer, or one back
+# from a pause, starts level with the rest: neither behind nor with a claim on the past.
 # An item that somebody changed while it was being picked has another TID by now: it is taken next time.
 CLAIM = f"""
 WITH RECURSIVE heads AS (
@@ -58,7 +59,10 @@ WITH RECURSIVE heads AS (
       FROM picked WHERE w.ctid = picked.at AND w.tenant_id = (SELECT tenant_id FROM first)
     RETURNING w.*
 ), price AS MATERIALIZED (
-    SELECT count(*)::float8 / coalesce(
+    SELECT sum(CASE WHEN topic <> 'send' THEN 1
+                    WHEN ids IS NULL THEN greatest(hi - cursor, 1)
+                    ELSE greatest((SELECT count(*) FROM unnest(ids) AS i(id) WHERE i.id > cursor), 1)
+               END)::float8 / coalesce(
         (SELECT weight FROM tenants WHERE id = (SELECT tenant_id FROM first)), 1) AS cost FROM taken
 ), paid AS (
     INSERT INTO turns (tenant_id, spent)

@@ -94,6 +94,10 @@ def test_tenants_keys_and_suppressions(cx: Cx) -> None:
     assert tenant["name"] == "Acme"
     cx("tenants", "add", "acme", "--email", "a@b.example", status=1, err="courierx: ")
     assert "post@acme.example" in cx("tenants", "list")
+    assert cx("tenants", "weigh", "acme", "3").endswith("has the weight 3.\n")
+    assert json.loads(cx("tenants", "list", "--json"))[0]["weight"] == 3
+    for wrong in ("0", "101"):
+        cx("tenants", "weigh", "acme", wrong, status=1, err="1 to 100")
 
     key = json.loads(cx("keys", "create", "--name", "ci", "--scopes", "lists:read,messages:send", "--json"))
     assert key["key"].startswith(f"cx_{key['id']}_")

@@ -11,12 +11,12 @@ from courierx_app.cli.output import emit, json_option, table
 from courierx_core.errors import InvalidInput
 from courierx_core.quotas import service as quotas
 from courierx_core.quotas.model import PERIODS, Period
-from courierx_core.tenants.service import create
+from courierx_core.tenants.service import create, weigh
 
 
 @click.group()
 def tenants() -> None:
-    """Add and list tenants, and say how much each may send."""
+    """Add and list tenants, and say how much each may send and whose turn it is."""
 
 
 @tenants.command()
@@ -34,6 +34,16 @@ def add(name: str, email: str, default_from: str, as_json: bool) -> None:
         click.echo(f"Tenant {tenant.id} is {tenant.name}.")
 
 
+@tenants.command("weigh")
+@click.argument("tenant")
+@click.argument("weight", type=int)
+def weigh_(tenant: str, weight: int) -> None:
+    """Give a tenant its share of turns, 1 to 100: what goes out of its mail for one of a tenant with 1."""
+    with courier() as made:
+        found = weigh(made.store, tenant_named(made, tenant).id, weight)
+    click.echo(f"Tenant {found.id}, {found.name}, has the weight {found.weight}.")
+
+
 @tenants.command("list")
 @json_option
 def list_(as_json: bool) -> None:
@@ -43,7 +53,10 @@ def list_(as_json: bool) -> None:
     if as_json:
         emit(found)
     else:
-        table(("ID", "NAME", "CONTACT"), [(each.id, each.name, each.contact_email) for each in found])
+        table(
+            ("ID", "NAME", "CONTACT", "WEIGHT"),
+            [(each.id, each.name, each.contact_email, each.weight) for each in found],
+        )
 
 
 @tenants.command()
