@@ -17,7 +17,8 @@ from courierx_core.errors import StoreError
 log = logging.getLogger("courierx.delivery")
 
 LOOK_SECONDS = 5.0
-"""How long it is believed that a tenant has no quota, or none left."""
+"""How long it is believed that a tenant has no quota. That one is used up is never believed: it may have
+been raised since the last item, and this one would wait for long."""
 AGAIN_SECONDS = 600.0
 """When an item is due again at the latest that a quota keeps back: somebody may raise it."""
 
@@ -51,7 +52,7 @@ class Allowances:
         expired = self._courier.runtime.monotonic() >= part.until
         if expired:
             part.old, part.out = part.old + part.out, 0
-        if expired or (part.limited and not part.left and not part.retry_after):
+        if expired or (part.limited and not part.left):
             self._fill(tenant_id, part, max(want, ahead))
         if not part.limited:
             return want
@@ -106,4 +107,4 @@ class Allowances:
             given = unit.quotas.take(want)
         part.limited, part.left, part.taken_at = given.limited, given.granted, given.taken_at
         part.retry_after = 0.0 if given.granted else given.retry_after
-        part.until = began + (given.valid_seconds if given.granted else min(given.retry_after, LOOK_SECONDS))
+        part.until = began + given.valid_seconds
