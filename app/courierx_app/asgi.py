@@ -41,6 +41,7 @@ from courierx_app.api.messages import MessageController
 from courierx_app.api.metrics import metrics
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.provider_events import provider_events
+from courierx_app.api.quotas import QuotaController
 from courierx_app.api.request_id import logs_name_the_request
 from courierx_app.api.scopes import ANY_KEY, check_scopes
 from courierx_app.api.segments import SegmentController
@@ -62,6 +63,7 @@ from courierx_core.errors import CourierXError
 CONTROLLERS = (
     HealthController,
     TenantController,
+    QuotaController,
     SubscriberController,
     SenderController,
     ImportController,

@@ -37,6 +37,7 @@ def peeks(world: World) -> Iterator[str]:
             ("the size of a list", unit.lists.sizes([ids["list"]])),
             ("the lists of a person", unit.lists.of(ids["subscriber"])),
             ("a key of marks", unit.erasures.key()),
+            ("a quota", unit.quotas.list()),
             ("a secret", SECRET in _secrets(unit)),
         ):
             if found:
@@ -71,6 +72,7 @@ def _kept(world: World) -> dict[str, int]:
         unit.deliveries.cancel_open(cancelled.id)
         unit.idempotency.add(IdempotentAnswer(CANARY, b"", 200, b""))
         unit.erasures.keep_key(SECRET)
+        unit.quotas.set("day", 10**9)
         rows = unit._rows  # type: ignore[attr-defined]
         for table, more in (
             (transports, {"name": CANARY, "driver": "mock", "settings": SECRET, "paused_reason": ""}),
