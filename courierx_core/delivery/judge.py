@@ -13,9 +13,7 @@ from courierx_core.delivery.model import DeliveryState
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.ledger import Outcome, Retry
 from courierx_core.ports.transport import Accepted, Deferred, Receipt, Refused, Uncertain
-
-REPLY_MAX = 500
-"""Characters of the far side's words that are kept."""
+from courierx_core.words import storable
 
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
@@ -41,8 +39,8 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
         """Make the outcome that leaves the row in `state`."""
         to = self.recipient
         return Outcome(
-            to.id, self.item_id, to.message_id, state, self.number, to.state, tries, reason[:REPLY_MAX],
-            status or "", provider_id, reply[:REPLY_MAX], stage, self.transport,
+            to.id, self.item_id, to.message_id, state, self.number, to.state, tries, storable(reason),
+            storable(status or ""), storable(provider_id), storable(reply), stage, self.transport,
         )  # fmt: skip
 
     def put_back(self, *, status: str | None = None, reply: str = "") -> Outcome:
@@ -99,8 +97,8 @@ def _refused(receipt: Refused, attempt: Attempt, rest: float) -> Verdict:
     if receipt.scope == "message":
         return Verdict(attempt.ends("rejected", status=status, reply=reply))
     if receipt.scope == "transport":
-        return Verdict(attempt.put_back(status=status, reply=reply), rest, stop=reply[:REPLY_MAX])
-    why = f"{attempt.transport} refused the {receipt.scope}: {reply[:200]}"
+        return Verdict(attempt.put_back(status=status, reply=reply), rest, stop=storable(reply))
+    why = f"{attempt.transport} refused the {receipt.scope}: {storable(reply, 200)}"
     return Verdict(attempt.put_back(status=status, reply=reply), rest, why)
 
 

@@ -26,10 +26,10 @@ from courierx_core.metrics.model import FEEDBACK
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.suppression.model import PLATFORM_WIDE, Cause, Suppression
+from courierx_core.words import WORDS_MAX, storable
 
 log = logging.getLogger("courierx.feedback")
 
-REPLY_MAX = 500
 RAW_MAX = 64 * 1024
 """Bytes of a source's own account that are kept."""
 KEPT_FOR = timedelta(hours=24)
@@ -216,19 +216,14 @@ def _cleaned(feedback: Feedback) -> Feedback:
     """Cut what a stranger made too long, and put an impossible time to the nearest possible one."""
     at = feedback.at if feedback.at.tzinfo else feedback.at.replace(tzinfo=timezone.utc)
     texts = {
-        name: _clean(getattr(feedback, name), longest)
+        name: storable(getattr(feedback, name), longest)
         for name, longest in (
-            ("event_id", REPLY_MAX), ("provider_id", REPLY_MAX), ("recipient", REPLY_MAX),
-            ("status", REPLY_MAX), ("reply", REPLY_MAX), ("url", 2000), ("user_agent", REPLY_MAX),
+            ("event_id", WORDS_MAX), ("provider_id", WORDS_MAX), ("recipient", WORDS_MAX),
+            ("status", WORDS_MAX), ("reply", WORDS_MAX), ("url", 2000), ("user_agent", WORDS_MAX),
             ("raw", RAW_MAX),
         )
     }  # fmt: skip
     return msgspec.structs.replace(feedback, at=min(max(at, EARLIEST), LATEST), **texts)
-
-
-def _clean(text: str, longest: int = REPLY_MAX) -> str:
-    """Cut a text, and take out what a text column does not take."""
-    return text[:longest].encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def _suppress(unit: UnitOfWork, event: Event) -> None:

@@ -116,3 +116,25 @@ def test_every_retry_is_in_exactly_one_item_in_order(rows: list[tuple[int, float
         mine = [v for v in verdicts if v.outcome.id in retry.ids]
         assert {v.outcome.attempt + 1 for v in mine} == {retry.attempt}
         assert {v.retry_in for v in mine} == {retry.delay_seconds}
+
+
+# What a server, or a plugin, may say: also what no text column takes, and half of what UTF-8 does.
+STRANGE = st.text(st.characters() | st.sampled_from("\0\ud800"), max_size=700)
+SCOPES = st.sampled_from(["recipient", "message", "sender", "transport"])
+
+
+@given(
+    st.builds(Accepted, st.just(9), STRANGE, STRANGE)
+    | st.builds(Uncertain, st.just(9), st.just("data"), STRANGE)
+    | st.builds(Deferred, st.just(9), STRANGE, st.sampled_from(["recipient", "sender", "transport"]), STRANGE)
+    | st.builds(Refused, st.just(9), STRANGE, SCOPES, STRANGE)
+)
+def test_whatever_is_said_can_be_stored(receipt: object) -> None:
+    found = verdict(receipt)
+    outcome = found.outcome
+    for text in (
+        outcome.reply, outcome.reason, outcome.status, outcome.provider_id, found.pause, found.stop
+    ):  # fmt: skip
+        assert "\0" not in text
+        text.encode()
+    assert max(len(outcome.reply), len(outcome.reason), len(found.stop)) <= 500
