@@ -68,7 +68,8 @@ class Connection:
         """Make the request, once. Raises NotSent; OSError or HTTPException where nobody knows."""
         self._connect()
         try:
-            self._connection.request("POST", self._base + request.path, request.body, dict(request.headers))
+            headers = {"User-Agent": "CourierX", **request.headers}  # some refuse who has no name
+            self._connection.request("POST", self._base + request.path, request.body, headers)
             response = self._connection.getresponse()
             body = response.read(ANSWER_MAX)
             if not response.isclosed() and response.read(1):  # the next answer would begin within this one
@@ -77,8 +78,8 @@ class Connection:
             self._connection.close()
             raise
         self._used_at = self._monotonic()
-        headers = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, headers, body)
+        told = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, told, body)
 
     def close(self) -> None:
         self._connection.close()

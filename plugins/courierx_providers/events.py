@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import msgspec
 
 from courierx_core import InvalidInput
+
+AHEAD = timedelta(minutes=5)
+"""How wrong our own clock may be."""
 
 
 def decoded(body: bytes) -> Any:
@@ -51,3 +54,10 @@ def moment(value: object, name: str) -> datetime:
     if found.tzinfo is None:
         raise InvalidInput.of(name, "invalid", "is a time without an offset")
     return found
+
+
+def is_fresh(stamp: str, now: datetime, within: timedelta) -> bool:
+    """Tell whether a time in Unix seconds is so near to now, by a clock of ours that may be a bit behind."""
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) < 12):
+        return False
+    return -AHEAD.total_seconds() <= now.timestamp() - int(stamp) <= within.total_seconds()

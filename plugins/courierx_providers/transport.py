@@ -63,8 +63,8 @@ class ProviderTransport(Transport[P]):
         return [Problem("warning", "no_feedback", text, f"Set {self.config.HEARS_BY}.")]
 
     @abstractmethod
-    def request_of(self, envelope: Envelope) -> Request:
-        """Write an envelope as the provider takes it."""
+    def request_of(self, envelope: Envelope) -> Request | Refused:
+        """Write an envelope as the provider takes it, or say why it would not."""
 
     @abstractmethod
     def receipt(self, envelope_id: int, answer: Answer) -> Receipt:
@@ -105,6 +105,8 @@ class ProviderSession(Session, Generic[P]):
         if refused := _refused(envelope):
             return refused
         request = self._transport.request_of(envelope)
+        if isinstance(request, Refused):
+            return request
         if refused := _too_large(envelope, len(request.body), self._transport.traits.max_bytes):
             return refused
         connection = self._connection()

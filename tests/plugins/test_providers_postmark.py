@@ -13,9 +13,7 @@ import pytest
 
 from courierx_core import (
     Accepted,
-    Attachment,
     Deferred,
-    Fields,
     Forbidden,
     HttpRequest,
     Receipt,
@@ -29,6 +27,7 @@ from courierx_core.testing.http import HttpAnswer, HttpCall
 from courierx_providers.postmark import PostmarkConfig, PostmarkTransport
 from courierx_providers.postmark_feedback import PostmarkFeedback
 from tests.plugins.http_fake import DeafPeer
+from tests.plugins.provider_samples import Whole, sent
 
 TOKEN = "postmark-token-4711"
 TAKEN = b'{"To":"ann@x.example","MessageID":"0a129aee-e1cd","ErrorCode":0,"Message":"OK"}'
@@ -46,11 +45,7 @@ def peer() -> Iterator[DeafPeer]:
 
 
 def send(url: str, envelope: FakeEnvelope | None = None, **settings: object) -> Receipt:
-    session = make(url, **settings).open()
-    try:
-        return session.send(envelope or FakeEnvelope(7))
-    finally:
-        session.close()
+    return sent(make(url, **settings), envelope)
 
 
 class TestPostmark(TransportContract):
@@ -72,25 +67,6 @@ class TestPostmarkFeedback(FeedbackContract):
 def source(runtime: Runtime, password: str = "open sesame") -> PostmarkFeedback:
     config = PostmarkConfig(server_token=Secret(TOKEN), webhook_password=Secret(password))
     return PostmarkFeedback("postmark", config, runtime)
-
-
-class Whole(FakeEnvelope):
-    """An envelope that has everything."""
-
-    def fields(self) -> Fields:
-        return Fields(
-            from_="=?utf-8?q?J=C3=B6rg=2C_News?= <news@example.com>",
-            to=("Bob <bob@x.example>", "Ann <Ann@x.example>"),
-            subject="Grüße",
-            html="<p>Hello</p>",
-            text="Hello",
-            reply_to="help@example.com",
-            headers=(("List-Unsubscribe", "<https://example.com/u>"),),
-            attachments=(
-                Attachment(filename="a.pdf", content_type="application/pdf", content=b"%PDF"),
-                Attachment(filename="l.png", content_type="image/png", content=b"PNG", content_id="logo"),
-            ),
-        )
 
 
 def test_the_request_is_the_documented_one(peer: DeafPeer) -> None:
