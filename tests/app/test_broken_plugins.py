@@ -135,7 +135,10 @@ def test_the_list_of_plugins_shows_the_broken_ones(folder: Path) -> None:
     assert states["acme-import"] == states["acme-queue"] == "broken"
 
 
-def test_an_unknown_command_names_the_plugins_that_could_not_bring_it(folder: Path) -> None:
+def test_an_unknown_command_names_the_plugins_that_could_not_bring_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cli, "_asks_plugins", True)  # as in a process of its own: they are asked once
     done = CliRunner().invoke(cli, ["coo"])
     assert done.exit_code == 2
     assert "no commands" in done.stderr

@@ -62,8 +62,10 @@ def test_r05_postgresql_goes_down_hard_and_comes_back(
 def test_r05_random_backends_are_terminated(sites: Sites, seed: int, chance: random.Random) -> None:
     site = sites(PACED)
     list_id, addresses = site.people(20 * WINDOW)
-    campaign_id = site.start(list_id)
     workers = [site.worker(bend="snapshot_chunk=8"), site.worker(bend="snapshot_chunk=8")]
+    # A worker that finds no store when it starts says so and ends; whoever keeps it starts it again.
+    wait_for("both are at work", lambda: len(site.rows("SELECT 1 FROM workers")) == len(workers))
+    campaign_id = site.start(list_id)
     wait_for("the snapshot has begun", lambda: site.rows("SELECT 1 FROM deliveries LIMIT 1"))
     wait_for("their connections end", lambda: terminate(site, chance, everybody=True))
     for moment in sorted(chance.sample(range(1, 15 * WINDOW), 10)):
