@@ -52,6 +52,7 @@ from courierx_app.api.suppression import SuppressionController
 from courierx_app.api.templates import TemplateController
 from courierx_app.api.tenants import TenantController
 from courierx_app.api.traced import traced
+from courierx_app.api.transports import TransportController
 from courierx_app.client_address import networks
 from courierx_app.container import public_url_of
 from courierx_app.public.routes import public_pages
@@ -64,6 +65,7 @@ CONTROLLERS = (
     HealthController,
     TenantController,
     QuotaController,
+    TransportController,
     SubscriberController,
     SenderController,
     ImportController,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
 import msgspec
 
@@ -13,3 +14,14 @@ class PausedTransport(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     reason: str
     since: datetime
+
+
+class TransportStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether mail goes over a transport. `reason` and `since` say why not; `recovered`, whether a paused one
+    looks well again."""
+
+    name: str
+    state: Literal["running", "paused"]
+    reason: str = ""
+    since: datetime | None = None
+    recovered: bool | None = None

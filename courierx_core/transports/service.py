@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError, NotFound
 from courierx_core.mail.address import split_address
 from courierx_core.messages import transactional
 from courierx_core.messages.new import NewMessage
-from courierx_core.ports.driver import checked
+from courierx_core.ports.driver import Problem, checked
 from courierx_core.tenants import service as tenants
-from courierx_core.transports.model import PausedTransport
+from courierx_core.transports.model import PausedTransport, TransportStanding
 
 log = logging.getLogger("courierx.transports")
 
@@ -24,6 +24,36 @@ def paused(courier: Courier) -> Mapping[str, PausedTransport]:
     """Return what is paused, by name."""
     with courier.store.platform(write=False) as platform:
         return {each.name: each for each in platform.transports.paused()}
+
+
+def standing(courier: Courier) -> Sequence[TransportStanding]:
+    """Return every transport of this process, and what is paused elsewhere, by name; asks those that are."""
+    stopped = paused(courier)
+    return [_standing(courier, name, stopped) for name in sorted({*courier.transports, *stopped})]
+
+
+def standing_of(courier: Courier, name: str) -> TransportStanding:
+    """Return one of them, whether or not this process has it."""
+    return _standing(courier, name, paused(courier))
+
+
+def _standing(courier: Courier, name: str, stopped: Mapping[str, PausedTransport]) -> TransportStanding:
+    found = stopped.get(name)
+    if found is None:
+        return TransportStanding(name=name, state="running")
+    return TransportStanding(
+        name=name,
+        state="paused",
+        reason=found.reason,
+        since=found.since,
+        recovered=recovered(courier, name) if name in courier.transports else None,
+    )
+
+
+def check(courier: Courier, name: str) -> Sequence[Problem]:
+    """Ask the far side of a transport what is wrong. Raises NotFound."""
+    required(courier, name)
+    return checked(courier.transports[name])
 
 
 def pause(courier: Courier, name: str, reason: str) -> bool:

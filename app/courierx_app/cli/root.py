@@ -34,7 +34,10 @@ COMMANDS = {
     "inbound": ("courierx_app.cli.inbound:inbound", "Take the mail that comes back."),
     "bounces": ("courierx_app.cli.bounces:bounces", "Read bounces and complaints."),
     "sns": ("courierx_app.cli.sns:sns", "Check a notification of Amazon SNS."),
-    "transports": ("courierx_app.cli.transports:transports", "Show transports, pause and resume them."),
+    "transports": (
+        "courierx_app.cli.transports:transports",
+        "Show, check, pause and resume transports.",
+    ),
     "plugins": ("courierx_app.cli.plugins:plugins", "Show what is installed, chosen, disabled or broken."),
     "plugin": ("courierx_app.cli.plugin:plugin", "Begin a plugin of your own."),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from courierx_app.cli.opening import courier
@@ -10,7 +12,7 @@ from courierx_app.cli.output import emit, json_option, table
 
 @click.group()
 def transports() -> None:
-    """Show transports, pause and resume them."""
+    """Show, check, pause and resume transports."""
 
 
 @transports.command("list")
@@ -20,26 +22,32 @@ def list_(as_json: bool) -> None:
     from courierx_core.transports import service
 
     with courier() as made:
-        stopped = service.paused(made)
-        names = sorted({*made.transports, *stopped})
-        well = {name: service.recovered(made, name) for name in names if name in stopped}
-    found = [
-        {
-            "name": name,
-            "state": "paused" if name in stopped else "running",
-            "reason": stopped[name].reason if name in stopped else "",
-            "since": stopped[name].since if name in stopped else None,
-            "recovered": well.get(name),
-        }
-        for name in names
-    ]
+        found = service.standing(made)
     if as_json:
         emit(found)
         return
-    table(("NAME", "STATE", "WHY"), [(each["name"], each["state"], each["reason"]) for each in found])
-    for name in stopped:
-        if well[name]:
-            click.echo(f"{name} looks well again: courierx transports resume {name}")
+    table(("NAME", "STATE", "WHY"), [(each.name, each.state, each.reason) for each in found])
+    for each in found:
+        if each.recovered:
+            click.echo(f"{each.name} looks well again: courierx transports resume {each.name}")
+
+
+@transports.command()
+@click.argument("name")
+@json_option
+def check(name: str, as_json: bool) -> None:
+    """Ask the far side of the transport NAME what is wrong; status 1 where something is."""
+    from courierx_core.transports import service
+
+    with courier() as made:
+        found = service.check(made, name)
+    if as_json:
+        emit(found)
+    else:
+        for each in found:
+            click.echo(f"{each.level}: {each.text} {each.remedy}".rstrip())
+        click.echo(f"{name}: {len(found)} to tell." if found else f"{name} is well.")
+    sys.exit(1 if any(each.level == "error" for each in found) else 0)
 
 
 @transports.command()
