@@ -58,7 +58,7 @@ HELP_CPU_SECONDS = 0.3
 # What a machine happens to have set decides neither what is tested nor, above all, which database with.
 for _name in [*os.environ]:
     if _name in ("DATABASE_URL", "REDIS_URL", "SMTP_URL", "PYTHONPATH") or (
-        _name.startswith(("COURIERX_", "SES_", "SNS_", "MAILGUN_", "POSTMARK_"))
+        _name.startswith(("COURIERX_", "SES_", "SNS_", "MAILGUN_", "POSTMARK_", "RESEND_", "SENDGRID_"))
         and not _name.startswith("COURIERX_TEST_")
     ):
         del os.environ[_name]

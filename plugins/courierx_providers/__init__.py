@@ -1,1 +1,1 @@
-"""Providers with an HTTP API, each a transport and a feedback source of one name: `mailgun`, `postmark`."""
+"""Providers with an HTTP API, each a transport and a feedback source of one name."""

@@ -18,7 +18,7 @@ from courierx_core.testing.certificates import make_certificate
 from courierx_core.testing.http import HttpAnswer, HttpCall
 from courierx_providers.postmark import PostmarkConfig, PostmarkTransport
 
-PROVIDERS = ("mailgun", "postmark")
+PROVIDERS = ("mailgun", "postmark", "resend", "sendgrid")
 
 
 def session(url: str, **settings: object) -> Session:
