@@ -88,6 +88,7 @@ def test_r02_a_kill_at_a_named_point_leaves_the_state_of_the_protocol(site: Site
     assert (died_at.get("accepted", 0) > 0) == recorded
     assert bool(in_sink) == sent
     assert "uncertain" not in died_at, "nobody has swept yet"
+    site.let_time_pass()
     second = site.worker()
     site.finish(campaign_id)
     states = check_invariants(site, {campaign_id: addresses}, killed=1)
@@ -109,12 +110,16 @@ def test_r02_what_two_kills_leave_uncertain_is_sent_again_once_where_that_was_as
     campaign_id = site.start(list_id, on_uncertain="resend")
     first = site.worker(failpoint="after_dot:kill")
     assert first.wait() == -9, first.words()
+    site.let_time_pass()
     second = site.worker()
-    wait_for("all but those are answered", lambda: not site.states(campaign_id).get("queued"))
+    planned = "SELECT 1 FROM work WHERE topic = 'resend' AND state = 'ready'"
+    wait_for("all but those are answered", lambda: site.rows(planned))
     lost = site.states(campaign_id)["uncertain"]
     second.kill()
+    site.let_time_pass()
     again = site.worker(failpoint="after_dot:kill")
     assert again.wait() == -9, again.words()
+    site.let_time_pass()
     last = site.worker()
     site.finish(campaign_id)
     report = site.report(campaign_id)
