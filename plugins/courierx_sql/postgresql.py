@@ -52,6 +52,11 @@ class Config(driver.Config, frozen=True, kw_only=True):
     """Connections a process keeps; as many again may be open for a moment."""
     pool_seconds: Annotated[float, msgspec.Meta(gt=0)] = 10.0
     """How long a request waits for a connection."""
+    statement_seconds: Annotated[
+        float, msgspec.Meta(ge=0, extra={"env": "COURIERX_DATABASE_STATEMENT_SECONDS"})
+    ] = 0.0
+    """How long a statement of the pool may run; 0 leaves it to the server. The ledger's connection, which
+    sends, and upgrades have no limit of ours."""
     connect_seconds: Annotated[int, msgspec.Meta(ge=1)] = 5
     app_role: str = APP_ROLE
     """Work as this role where the login is a member of it, so that row-level security binds even a
@@ -113,6 +118,9 @@ class PostgresStore(SqlStore[Config]):
         self, _dialect: Any, _record: Any, _positional: Any, named: dict[str, Any]
     ) -> psycopg.Connection[Any]:
         connection = self.connect(**named)  # SQLAlchemy's type adapters
+        if self.config.statement_seconds:
+            most = f"{self.config.statement_seconds * 1000:.0f}ms"
+            connection.execute("SELECT set_config('statement_timeout', %s, false)", (most,))
         connection.autocommit = False
         return connection
 

@@ -28,6 +28,7 @@ def upgrade(engine: Engine) -> None:
         if connection.dialect.name == "postgresql":
             # tables belong to the role that logged in, not to the one the app works as
             connection.execute(text("SELECT set_config('role', 'none', true)"))
+            connection.execute(text("SELECT set_config('statement_timeout', '0', true)"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _UPGRADE_LOCK})
         config = Config()
         config.set_main_option("script_location", "courierx_migrations:")

@@ -6,9 +6,13 @@ from typing import Any
 
 import pytest
 
+from courierx_core.errors import StoreError
+from courierx_core.ports.driver import Runtime, Secret
 from courierx_core.ports.store import Store
 from courierx_core.testing.ledger import LedgerContract
 from courierx_core.testing.store import StoreContract
+from courierx_sql.postgresql import PostgresStore
+from tests.servers import APP, Postgres
 
 
 class TestPostgresStore(StoreContract):
@@ -21,3 +25,16 @@ class TestPostgresLedger(LedgerContract):
     @pytest.fixture
     def store(self, postgresql_store: Store[Any]) -> Store[Any]:
         return postgresql_store
+
+
+def test_a_statement_that_runs_too_long_is_ended(postgres: Postgres, migrated: str) -> None:
+    config = PostgresStore.Config(url=Secret(postgres.url(migrated, APP)), statement_seconds=0.2)
+    store = PostgresStore("postgresql", config, Runtime())
+    try:
+        with pytest.raises(StoreError, match="statement timeout"), store.above_tenants(write=False) as unit:
+            unit.exec_driver_sql("SELECT pg_sleep(60)")
+        with store.connect() as ledgers:
+            told = ledgers.execute("SHOW statement_timeout").fetchone()
+        assert told == ("0",)
+    finally:
+        store.close()
