@@ -26,11 +26,9 @@ from sqlalchemy import (
 from courierx_core.campaigns.model import CampaignStatus
 from courierx_core.delivery.model import OPEN, STATES
 from courierx_core.ports.upkeep import Invariant
-from courierx_core.work import WorkState
+from courierx_core.work import OF_MESSAGE, WorkState
 from courierx_sql import tables as t
 from courierx_sql.accessor import Accessor
-
-SENDING = ("snapshot", "send")
 
 NAMED: tuple[tuple[Table, str, Table], ...] = (
     (t.deliveries, "message_id", t.messages),
@@ -69,7 +67,7 @@ def checks(tenant: Accessor) -> Iterator[Check]:
             "no_orphans", f"{table.name} whose {name} is not there", _orphans(tenant, table, name, other)
         )
     lost = tenant.select(t.work, t.work.c.id).where(
-        t.work.c.topic.in_(SENDING), ~_there(tenant, t.messages, t.work.c.subject_id)
+        t.work.c.topic.in_(OF_MESSAGE), ~_there(tenant, t.messages, t.work.c.subject_id)
     )
     yield Check("no_orphans", "work to send a message that is not there", lost)
 
@@ -81,7 +79,7 @@ def _sums(tenant: Accessor) -> Select[Any]:
         tenant.select(
             t.work, item.subject_id, *(func.coalesce(item.counts[s].as_integer(), 0) for s in STATES)
         )
-        .where(item.topic.in_(SENDING))
+        .where(item.topic.in_(OF_MESSAGE))
         .subquery()
     )
     kept = tenant.select(t.message_counters, own.message_id, own.kind, own.n)
@@ -118,7 +116,7 @@ def _forgotten(tenant: Accessor) -> Select[Any]:
 def _unfinished(tenant: Accessor) -> Select[Any]:
     message, row, item = t.messages.c, t.deliveries.c, t.work.c
     delivery = tenant.select(t.deliveries, row.message_id).where(row.state.in_(OPEN))
-    work = tenant.select(t.work, item.subject_id).where(item.topic.in_(SENDING), item.state != "done")
+    work = tenant.select(t.work, item.subject_id).where(item.topic.in_(OF_MESSAGE), item.state != "done")
     return tenant.select(t.messages, message.id).where(
         message.completed_at.is_not(None), or_(message.id.in_(delivery), message.id.in_(work))
     )
