@@ -304,7 +304,7 @@ def group(name: str) -> list[str]:
 def import_name(requirement: str) -> str:
     """Return what `import` calls a requirement; true for all of ours."""
     name = requirement.split("[")[0].split(">")[0].split("=")[0].strip()
-    return {"dnspython": "dns"}.get(name, name)
+    return {"dnspython": "dns"}.get(name, "opentelemetry" if name.startswith("opentelemetry-") else name)
 
 
 def scripts() -> list[str]:
