@@ -132,9 +132,10 @@ def third_party(session: nox.Session) -> None:
         with session.chdir(folder):
             session.run("courierx", "plugins")
             pytest(session, "-W", "error", "tests", *session.posargs)
-            session.run("courierx", "plugin", "new", "night-owl")
-            install(session, str(wheel_of(session, Path(folder) / "courierx-night-owl")))
-            pytest(session, "-W", "error", "courierx-night-owl/tests")
+            for name, kind in (("night-owl", "transport"), ("barn-owl", "queue")):
+                session.run("courierx", "plugin", "new", name, "--kind", kind)
+                install(session, str(wheel_of(session, Path(folder) / f"courierx-{name}")))
+                pytest(session, "-W", "error", f"courierx-{name}/tests")
 
 
 @nox.session(reuse_venv=False)

@@ -7,10 +7,12 @@ import subprocess
 import sys
 import tomllib
 from email import message_from_bytes
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from courierx_app.cli.plugin import KINDS as OFFERED
 from courierx_app.scaffold import KINDS, write
 from courierx_core.errors import InvalidInput
 
@@ -60,6 +62,14 @@ def test_it_sends_mail(tmp_path: Path) -> None:
     )  # fmt: skip
     mails = [message_from_bytes(file.read_bytes()) for file in (installed / "out").iterdir()]
     assert sorted(str(mail["To"]) for mail in mails) == ["ann@x.example", "bob@x.example"]
+
+
+def test_its_author_may_check_types_against_ours() -> None:
+    assert (files("courierx_core") / "py.typed").is_file()
+
+
+def test_the_command_offers_every_kind() -> None:
+    assert tuple(KINDS) == OFFERED
 
 
 @pytest.mark.parametrize("name", ["", "Pigeon", "a b", "../up", "9lives", "a--b", "x" * 41])

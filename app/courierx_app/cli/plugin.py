@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+KINDS = ("transport", "queue", "limiter", "feedback", "hooks")
+"""Those of `courierx_app.scaffold`, which is imported when it is needed."""
 _FOLDER = click.Path(path_type=Path)
 
 
@@ -17,7 +19,7 @@ def plugin() -> None:
 @plugin.command()
 @click.argument("name")
 @click.option("--into", type=_FOLDER, help="The folder to make.  [default: courierx-NAME]")
-@click.option("--kind", type=click.Choice(["transport", "hooks"]), default="transport", show_default=True,
+@click.option("--kind", type=click.Choice(KINDS), default="transport", show_default=True,
               help="What it plugs in.")  # fmt: skip
 def new(name: str, into: Path | None, kind: str) -> None:
     """Write a distribution that works, with tests that pass; change it from there."""
