@@ -44,6 +44,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Domain of VERP return paths; '' uses the From address."""
     spf: str = ""
     """SPF mechanisms of the hosts mail leaves from (COURIERX_SPF)."""
+    webhook_networks: tuple[str, ...] = ()
+    """What is not public and webhooks may lead to all the same (COURIERX_WEBHOOK_NETWORKS)."""
 
 
 class Courier(msgspec.Struct, frozen=True, kw_only=True):

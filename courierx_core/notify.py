@@ -9,8 +9,8 @@ from courierx_core.metrics.model import NOTIFICATIONS
 
 log = logging.getLogger("courierx.work")
 
-TOPICS = ("transactional", "broadcast", "tasks")
-"""What a worker listens to: a stream's send items, and everything else."""
+TOPICS = ("transactional", "broadcast", "tasks", "webhooks")
+"""What a worker listens to: a stream's send items, what is told to receivers, and everything else."""
 
 
 def notify(courier: Courier, topic: str) -> str:

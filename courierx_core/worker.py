@@ -14,6 +14,7 @@ import secrets
 import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
 from courierx_core import adoption
@@ -38,6 +39,7 @@ from courierx_core.ports.ledger import Ledger, Swept
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Stream
 from courierx_core.tenants.model import Tenant
+from courierx_core.webhooks.run import tell
 from courierx_core.work import Topic, WorkItem
 
 log = logging.getLogger("courierx.worker")
@@ -52,6 +54,10 @@ TASKS: Mapping[Topic, Task] = {
     "import": take_in,
     "domain_check": domains.check,
 }
+WEBHOOKS: Mapping[Topic, Task] = {"webhook": tell}
+"""Apart from the others: however slow a receiver is, nothing but other receivers' calls waits for it."""
+WEBHOOKS_ABREAST = 8
+"""Receivers of one tenant that are called at the same time."""
 
 POLL_SECONDS = 1.0
 """How often a lane looks by itself, notified or not."""
@@ -193,25 +199,38 @@ class SendLane(Lane):
 
 
 class TaskLane(Lane):
-    """Does everything that is not sending: snapshots, schedules, imports ..."""
+    """Does everything that is not sending: snapshots, schedules, imports ... `abreast` items at a time."""
 
     def __init__(
-        self, courier: Courier, owner: str, stop: Stop, watch: Watch, tasks: Mapping[Topic, Task]
+        self,
+        courier: Courier,
+        owner: str,
+        stop: Stop,
+        watch: Watch,
+        tasks: Mapping[Topic, Task],
+        abreast: int = 1,
     ) -> None:
         super().__init__(courier, "", stop, watch)
-        self.worker = owner
+        self.worker = f"{owner}:{next(iter(tasks), '')}"
         self.tasks = tasks
+        self.abreast = abreast
         self._claims = 0
 
     def work(self, ledger: Ledger) -> bool:
         # A name of its own for each claim: a lease that an outage left behind must expire, not be renewed.
-        self.owner = f"{self.worker}:tasks:{self._claims}"
+        self.owner = f"{self.worker}:{self._claims}"
         lease = self.courier.policy.lease_seconds
         try:
-            items = ledger.claim(self.owner, limit=1, lease_seconds=lease, topics=tuple(self.tasks))
-            for item in items:
+            items = ledger.claim(
+                self.owner, limit=self.abreast, lease_seconds=lease, topics=tuple(self.tasks)
+            )
+            if items:
                 self._claims += 1
-                self._do(item)
+            if len(items) > 1:
+                with ThreadPoolExecutor(len(items), "courierx-task") as pool:
+                    list(pool.map(self._do, items))
+            elif items:
+                self._do(items[0])
         finally:
             self.owner = ""
         return bool(items)
@@ -263,6 +282,7 @@ class Worker:
             "transactional": SendLane(*common, "transactional"),
             "broadcast": SendLane(*common, "broadcast"),
             "tasks": TaskLane(*common, self.tasks),
+            "webhooks": TaskLane(*common, WEBHOOKS, WEBHOOKS_ABREAST),
         }
         done = threading.Event()
         threads = [threading.Thread(target=lane.run, name=f"courierx-{name}") for name, lane in lanes.items()]

@@ -53,6 +53,7 @@ from courierx_app.api.templates import TemplateController
 from courierx_app.api.tenants import TenantController
 from courierx_app.api.traced import traced
 from courierx_app.api.transports import TransportController
+from courierx_app.api.webhooks import WebhookController
 from courierx_app.client_address import networks
 from courierx_app.container import public_url_of
 from courierx_app.public.routes import public_pages
@@ -79,6 +80,7 @@ CONTROLLERS = (
     MessageController,
     SuppressionController,
     DomainController,
+    WebhookController,
     KeyController,
     DeliveryController,
     *EVENT_ROUTES,

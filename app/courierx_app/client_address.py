@@ -11,7 +11,7 @@ from courierx_core.errors import ConfigError
 Network: TypeAlias = IPv4Network | IPv6Network
 
 
-def networks(texts: Sequence[str]) -> tuple[Network, ...]:
+def networks(texts: Sequence[str], setting: str = "COURIERX_TRUSTED_PROXIES") -> tuple[Network, ...]:
     """Read addresses and networks such as `10.0.0.0/8`. Raises ConfigError naming the first that is none."""
     found = []
     for text in texts:
@@ -19,7 +19,7 @@ def networks(texts: Sequence[str]) -> tuple[Network, ...]:
             found.append(ip_network(text))
         except ValueError as problem:
             raise ConfigError(
-                f"COURIERX_TRUSTED_PROXIES: {problem}; it takes addresses and networks such as 10.0.0.0/8"
+                f"{setting}: {problem}; it takes addresses and networks such as 10.0.0.0/8"
             ) from None
     return tuple(found)
 

@@ -145,6 +145,7 @@ def policy_of(configuration: Configuration) -> Policy:
         max_lateness=settings.max_lateness_seconds,
         return_path=settings.return_path,
         spf=settings.spf,
+        webhook_networks=settings.webhook_networks,
     )
 
 

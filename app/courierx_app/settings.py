@@ -107,6 +107,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     inbound_tls_key: Annotated[str, Meta(extra={"env": "COURIERX_INBOUND_TLS_KEY"})] = ""
     metrics_tenants: Annotated[int, Meta(ge=0, le=10_000, extra={"env": "COURIERX_METRICS_TENANTS"})] = 100
     """How many tenants `/metrics` tells apart, the oldest; the others are summed as `other`."""
+    webhook_networks: Annotated[
+        tuple[str, ...],
+        Meta(extra={"env": "COURIERX_WEBHOOK_NETWORKS"}, examples=["10.0.0.0/8,127.0.0.1"]),
+    ] = ()
+    """Addresses and networks of your own that webhooks may lead to, over plain http too; all others must be
+    public, over https."""
     operator_email: Annotated[str, Meta(extra={"env": "COURIERX_OPERATOR_EMAIL"})] = ""
 
 
@@ -169,6 +175,7 @@ def refusals(settings: Settings, *, dev: bool = False) -> list[str]:
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         problems.append(f"COURIERX_PUBLIC_URL: got {settings.public_url!r}; it takes an http or https URL")
     problems += _problem_of(lambda: networks(settings.trusted_proxies))
+    problems += _problem_of(lambda: networks(settings.webhook_networks, "COURIERX_WEBHOOK_NETWORKS"))
     problems += _problem_of(lambda: store_of(settings.database_url))
     return problems
 

@@ -26,6 +26,7 @@ from courierx_core.metrics.model import FEEDBACK
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.suppression.model import PLATFORM_WIDE, Cause, Suppression
+from courierx_core.webhooks import service as webhooks
 from courierx_core.words import WORDS_MAX, storable
 
 log = logging.getLogger("courierx.feedback")
@@ -134,6 +135,7 @@ def record(unit: UnitOfWork, delivery_id: int, source: str, feedback: Sequence[F
         unit.deliveries.prove(delivery, state, telling)
     for event in new:
         _suppress(unit, event)
+    webhooks.announce(unit, new)
     return new
 
 

@@ -34,6 +34,7 @@ from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.ports.quotas import Quotas
 from courierx_core.ports.reports import Reports
 from courierx_core.ports.upkeep import Upkeep
+from courierx_core.ports.webhooks import WebhookCalls, Webhooks
 from courierx_core.senders.model import Sender
 from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Tenant
@@ -235,9 +236,9 @@ class Events(Protocol):
         """Keep those that are new; return them with their ids, in order. An event is known by delivery
         (or recipient where it has none), kind and `event_key`; whoever adds holds the delivery's lock."""
 
-    def append(self, events: Sequence[Event], *, again: bool = False) -> None:
+    def append(self, events: Sequence[Event], *, again: bool = False) -> Sequence[Event]:
         """Keep events of deliveries as a set, without a lock: their keys are their caller's own, and new.
-        `again`, after a failure, leaves out what is kept already."""
+        `again`, after a failure, leaves out what is kept already. Returns those kept, with their ids."""
 
     def tally(self, message_id: int, *, since: datetime | None = None) -> Mapping[FeedbackKind, Tally]:
         """Count a message's events by kind; those from a time on, if it is given."""
@@ -250,9 +251,14 @@ class Events(Protocol):
         recipient: str | None = None,
         kinds: Sequence[FeedbackKind] = (),
         since: datetime | None = None,
+        until: datetime | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[Event]: ...
+    def get(self, event_id: int) -> Event: ...
+    def some(self, ids: Sequence[int]) -> Sequence[Event]:
+        """Return those of the ids that there are."""
+
     def let_go(self, *, ids: Sequence[int] = (), before: datetime | None = None) -> int:
         """Remove what no delivery was found for: by id, or older than `before`."""
 
@@ -278,6 +284,9 @@ class Work(Protocol):
 
     def held_for(self, why: str) -> Sequence[tuple[Topic, int]]:
         """Return topic and subject of what is held for this reason, each once."""
+
+    def hasten(self, subject_id: int, *, topics: Sequence[Topic]) -> int:
+        """Make due now what of the subject is ready and due later. Returns how many."""
 
     def advance(
         self,
@@ -333,6 +342,8 @@ class UnitOfWork(Protocol):
     templates: Templates
     campaigns: Campaigns
     domains: Domains
+    webhooks: Webhooks
+    webhook_calls: WebhookCalls
     messages: Messages
     deliveries: Deliveries
     events: Events

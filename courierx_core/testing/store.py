@@ -22,6 +22,7 @@ from courierx_core.testing.store_segments import SegmentsContract
 from courierx_core.testing.store_tracking import TrackingContract
 from courierx_core.testing.store_units import UnitContract
 from courierx_core.testing.store_upkeep import UpkeepContract
+from courierx_core.testing.store_webhooks import WebhooksContract
 from courierx_core.testing.store_work import WorkContract
 
 
@@ -44,5 +45,6 @@ class StoreContract(
     UpkeepContract,
     QuotasContract,
     MetricsContract,
+    WebhooksContract,
 ):
     """Every repository, both kinds of unit, and that no tenant sees another's rows."""

@@ -13,6 +13,7 @@ from courierx_core.feedback.service import count
 from courierx_core.mail.token import BadToken, Token
 from courierx_core.tracking.links import Links, Target
 from courierx_core.tracking.model import BURST, Hit
+from courierx_core.webhooks import service as webhooks
 
 SOURCE = "link"
 
@@ -50,7 +51,7 @@ def _keep(
             events.append(event)
             if _proves(delivery):
                 moving[delivery.id] = event
-        unit.events.append(events, again=again)
+        webhooks.announce(unit, unit.events.append(events, again=again))
         moved = unit.deliveries.arrive(moving) if moving else frozenset()
     count(courier, SOURCE, events)
     for delivery_id in moving.keys() - moved:

@@ -39,6 +39,8 @@ from courierx_sql.tables_people import subscribers as subscribers
 from courierx_sql.tables_people import subscriptions as subscriptions
 from courierx_sql.tables_shares import quotas as quotas
 from courierx_sql.tables_shares import turns as turns
+from courierx_sql.tables_webhooks import webhook_calls as webhook_calls
+from courierx_sql.tables_webhooks import webhooks as webhooks
 
 tenants = Table(
     "tenants",

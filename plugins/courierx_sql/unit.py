@@ -17,6 +17,7 @@ from courierx_core.ports import (
     reports,
     store,
     upkeep,
+    webhooks,
 )
 from courierx_core.tenants.model import Tenant
 from courierx_core.work import Topic
@@ -47,6 +48,7 @@ from courierx_sql.rows.suppressions import SuppressionRows
 from courierx_sql.rows.templates import TemplateRows
 from courierx_sql.rows.transports import TransportRows
 from courierx_sql.rows.upkeep import UpkeepRows
+from courierx_sql.rows.webhooks import WebhookCallRows, WebhookRows
 from courierx_sql.rows.work import WorkRows
 from courierx_sql.sets import Sets
 
@@ -68,6 +70,8 @@ class SqlUnit:
         self.templates: store.Templates = TemplateRows(rows)
         self.campaigns: store.Campaigns = CampaignRows(rows)
         self.domains: store.Domains = DomainRows(rows)
+        self.webhooks: webhooks.Webhooks = WebhookRows(rows)
+        self.webhook_calls: webhooks.WebhookCalls = WebhookCallRows(rows)
         self.messages: store.Messages = MessageRows(rows)
         self.deliveries: store.Deliveries = DeliveryRows(rows)
         self.events: store.Events = EventRows(rows)

@@ -69,7 +69,7 @@ def sample(table: Table, tenant: int | None) -> dict[str, Any]:
     for column in table.c:
         kind = column.type.python_type if column.name not in ("ids", "counts", "detail") else dict
         values[column.name] = {bytes: b"", str: "", bool: False, dict: {}}.get(kind, 1)
-        if "_at" in column.name or column.name in ("at", "lease_until", "paused_until"):
+        if "_at" in column.name or column.name in ("at", "lease_until", "paused_until", "failing_since"):
             values[column.name] = None if column.nullable else utcnow()
     if tenant is None:
         del values["tenant_id"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from sqlalchemy import ColumnElement, RowMapping, case, distinct, false, func
 
 from courierx_core.feedback.model import Event, FeedbackKind
@@ -34,13 +35,15 @@ class EventRows(Slice[Event]):
         made = self._tenant.insert(events).returning(events, sort_by_parameter_order=True)
         return [self._read(row._mapping) for row in self._tenant.execute(made, rows)]
 
-    def append(self, events_: Sequence[Event], *, again: bool = False) -> None:
+    def append(self, events_: Sequence[Event], *, again: bool = False) -> Sequence[Event]:
         known = self._known(events_) if again else frozenset()
-        rows = [self._values(event) for event in events_ if _identity(event) not in known]
-        if rows:
-            first = self._tenant.reserve(events, len(rows))
-            numbered = [{"id": first + n, **row} for n, row in enumerate(rows)]
-            self._tenant.execute(self._tenant.insert(events), numbered)
+        new = [event for event in events_ if _identity(event) not in known]
+        if not new:
+            return []
+        first = self._tenant.reserve(events, len(new))
+        rows = [{"id": first + n, **self._values(event)} for n, event in enumerate(new)]
+        self._tenant.execute(self._tenant.insert(events), rows)
+        return [msgspec.structs.replace(event, id=first + n) for n, event in enumerate(new)]
 
     def tally(self, message_id: int, *, since: datetime | None = None) -> Mapping[FeedbackKind, Tally]:
         columns = events.c
@@ -69,6 +72,7 @@ class EventRows(Slice[Event]):
         recipient: str | None = None,
         kinds: Sequence[FeedbackKind] = (),
         since: datetime | None = None,
+        until: datetime | None = None,
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[Event]:
@@ -80,6 +84,8 @@ class EventRows(Slice[Event]):
             conditions.append(events.c.kind.in_(kinds))
         if since is not None:
             conditions.append(events.c.at >= since)
+        if until is not None:
+            conditions.append(events.c.at < until)
         return self._page(before, limit, *conditions)
 
     def some(self, ids: Sequence[int]) -> Sequence[Event]:

@@ -34,6 +34,7 @@ FINDABLE = frozenset(
         "imports",
         "senders",
         "domains",
+        "webhooks",
     }
 )
 

@@ -54,6 +54,12 @@ class WorkRows(Slice[WorkItem]):
         )
         return [(row.topic, row.subject_id) for row in self._tenant.execute(statement.distinct())]
 
+    def hasten(self, subject_id: int, *, topics: Sequence[Topic]) -> int:
+        later = self._tenant.update(work).where(
+            *_of(subject_id, topics), work.c.state == "ready", work.c.due_at > now()
+        )
+        return self._tenant.execute(later.values(due_at=now())).rowcount
+
     def advance(
         self,
         item: WorkItem,

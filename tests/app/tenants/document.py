@@ -120,6 +120,7 @@ def value(schema: Json, name: str, fill: Mapping[str, Any], word: str, document:
 
 
 EXTRA: Mapping[str, tuple[str, ...]] = {
+    "POST /webhooks/{webhook_id}/replay": ("event_id",),
     "POST /messages": ("subject", "text", "from"),
     "POST /campaigns": ("text", "from_email"),
     "POST /keys": ("scopes",),

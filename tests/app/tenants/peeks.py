@@ -10,6 +10,7 @@ from courierx_core.errors import NotFound
 from courierx_core.ports.idempotency import IdempotentAnswer
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.testing.store_samples import new_message
+from courierx_core.webhooks.model import Call
 from courierx_core.work import WorkItem
 from courierx_sql.tables import feedback_endpoints, transports
 from tests.app.tenants.world import CANARY, NOON, World
@@ -36,6 +37,7 @@ def peeks(world: World) -> Iterator[str]:
             ("counts", unit.deliveries.totals(theirs["message"])),
             ("the size of a list", unit.lists.sizes([ids["list"]])),
             ("the lists of a person", unit.lists.of(ids["subscriber"])),
+            ("what a webhook is told", unit.webhook_calls.list(ids["webhook"])),
             ("a key of marks", unit.erasures.key()),
             ("a quota", unit.quotas.list()),
             ("a secret", SECRET in _secrets(unit)),
@@ -73,6 +75,7 @@ def _kept(world: World) -> dict[str, int]:
         unit.idempotency.add(IdempotentAnswer(CANARY, b"", 200, b""))
         unit.erasures.keep_key(SECRET)
         unit.quotas.set("day", 10**9)
+        unit.webhook_calls.add([Call(tenant_id=tenant, webhook_id=world.ids[tenant]["webhook"], type=CANARY)])
         rows = unit._rows  # type: ignore[attr-defined]
         for table, more in (
             (transports, {"name": CANARY, "driver": "mock", "settings": SECRET, "paused_reason": ""}),
