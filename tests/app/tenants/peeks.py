@@ -40,6 +40,7 @@ def peeks(world: World) -> Iterator[str]:
             ("what a webhook is told", unit.webhook_calls.list(ids["webhook"])),
             ("a key of marks", unit.erasures.key()),
             ("a quota", unit.quotas.list()),
+            ("a quota", unit.quotas.list()),
             ("a secret", SECRET in _secrets(unit)),
         ):
             if found:
@@ -74,6 +75,7 @@ def _kept(world: World) -> dict[str, int]:
         unit.deliveries.cancel_open(cancelled.id)
         unit.idempotency.add(IdempotentAnswer(CANARY, b"", 200, b""))
         unit.erasures.keep_key(SECRET)
+        unit.quotas.set("day", 7)
         unit.quotas.set("day", 10**9)
         unit.webhook_calls.add([Call(tenant_id=tenant, webhook_id=world.ids[tenant]["webhook"], type=CANARY)])
         rows = unit._rows  # type: ignore[attr-defined]
