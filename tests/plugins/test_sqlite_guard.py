@@ -26,7 +26,7 @@ from sqlalchemy import (
 
 from courierx_core.ports.driver import utcnow
 from courierx_sql import guard
-from courierx_sql.columns import metadata
+from courierx_sql.columns import Utc, metadata
 from courierx_sql.guard import ABOVE_TENANTS, PLATFORM, TENANT, Unscoped
 from courierx_sql.scopes import SHARED
 from courierx_sql.tables import OWNED, lists, subscribers, subscriptions, suppressions, tenants
@@ -69,7 +69,7 @@ def sample(table: Table, tenant: int | None) -> dict[str, Any]:
     for column in table.c:
         kind = column.type.python_type if column.name not in ("ids", "counts", "detail") else dict
         values[column.name] = {bytes: b"", str: "", bool: False, dict: {}}.get(kind, 1)
-        if "_at" in column.name or column.name in ("at", "lease_until", "paused_until", "failing_since"):
+        if isinstance(column.type, Utc):
             values[column.name] = None if column.nullable else utcnow()
     if tenant is None:
         del values["tenant_id"]
