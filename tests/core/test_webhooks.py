@@ -1,4 +1,4 @@
-"""Webhooks without a server: signatures, which addresses may be called, when what failed is tried again."""
+"""Webhooks without a server: signatures, which addresses may be called, when what failed is tried again (S04)."""
 
 from __future__ import annotations
 
