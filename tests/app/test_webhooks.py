@@ -1,4 +1,4 @@
-"""Webhooks end to end: an event, a receiver on loopback that verifies it, the log of what became of it (S04)."""
+"""Webhooks end to end (S04): an event, a receiver on loopback that verifies it, the log of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Webhooks without a server: signatures, which addresses may be called, when what failed is tried again (S04)."""
+"""Webhooks without a server (S04): signatures, which addresses may be called, when a call is tried again."""
 
 from __future__ import annotations
 

@@ -108,10 +108,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sites(
     request: pytest.FixtureRequest, store_name: StoreName, queue: Mapping[str, str], tmp_path: Path
 ) -> Iterator[Sites]:
-    """Make the install of `setup` with `rules` for its server: `sites(*rules, options=...)`."""
+    """Make the install of `setup` with `rules` for its server: `sites(*rules, options=..., NAME="setting")`."""
     with ExitStack() as stack:
 
-        def make(*rules: Rule, options: ServerOptions | None = None) -> Site:
+        def make(*rules: Rule, options: ServerOptions | None = None, **environ: str) -> Site:
             server = stack.enter_context(SmtpServer(options, rules=rules))
             if store_name == "sqlite":
                 path = shutil.copy(request.getfixturevalue("empty_database"), tmp_path / "courierx.db")
@@ -120,7 +120,7 @@ def sites(
                 found: Postgres = request.getfixturevalue("postgres")
                 name = request.getfixturevalue("migrated")
                 url, address = found.url(name, APP), found.url(name)
-            site = Site(tmp_path, server, store_name, url, address, **queue)
+            site = Site(tmp_path, server, store_name, url, address, **queue, **environ)
             stack.callback(site.close)
             return site
 
