@@ -108,7 +108,7 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def sites(
     request: pytest.FixtureRequest, store_name: StoreName, queue: Mapping[str, str], tmp_path: Path
 ) -> Iterator[Sites]:
-    """Make the install of `setup` with `rules` for its server: `sites(*rules, options=..., NAME="setting")`."""
+    """Make the install of `setup` with `rules` for its server: `sites(*rules, options=..., NAME="value")`."""
     with ExitStack() as stack:
 
         def make(*rules: Rule, options: ServerOptions | None = None, **environ: str) -> Site:
