@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from datetime import datetime
 
 from courierx_core.courier import Courier
@@ -70,17 +71,18 @@ class Allowances:
         if part.limited:
             part.left, part.out = part.left + n, part.out - n
 
-    def answered(self, tenant_id: int, *, spent: bool) -> None:
-        """Note what became of one that was taken some time ago; if it was not `spent`, it may go again."""
+    def answered(self, tenant_id: int, spent: Sequence[bool]) -> None:
+        """Note what became of some that were taken a while ago; each that was not spent may go again."""
         part = self._parts.get(tenant_id)
         if part is None or not part.limited:
             return
-        if spent:
-            part.out, part.old = (part.out - 1, part.old) if part.out else (0, max(0, part.old - 1))
-        elif part.old:  # it may be one of those: rather one too few than one too many
-            part.old -= 1
-        elif part.out:
-            part.left, part.out = part.left + 1, part.out - 1
+        for each in spent:
+            if each:
+                part.out, part.old = (part.out - 1, part.old) if part.out else (0, max(0, part.old - 1))
+            elif part.old:  # it may be one of those: rather one too few than one too many
+                part.old -= 1
+            elif part.out:
+                part.left, part.out = part.left + 1, part.out - 1
 
     def give_back(self) -> None:
         """Return everything to the store: the run ends."""

@@ -40,8 +40,10 @@ class Batch:
 
     def ends(self) -> Counter[tuple[str, DeliveryState]]:
         """Count what was decided, by transport and state; what was put back, spending nothing, is not."""
-        told = (verdict.outcome for verdict in self.verdicts)
-        return Counter((each.transport, each.state) for each in told if each.tries or each.state not in OPEN)
+        told = self.outcomes()
+        return Counter(
+            [(each.transport, each.state) for each in told if each.tries or each.state not in OPEN]
+        )
 
     def tell(self, log: logging.Logger) -> None:
         """Log what was decided about each delivery."""

@@ -108,8 +108,11 @@ class SendRun:
         batches: defaultdict[int, Batch] = defaultdict(Batch)
         for item, verdict in self._verdicts:
             batches[item.item.tenant_id].record(item, verdict)
-            self.crew.allowances.answered(item.item.tenant_id, spent=bool(verdict.outcome.tries))
         self._verdicts.clear()
+        for tenant_id, batch in batches.items():
+            self.crew.allowances.answered(
+                tenant_id, [verdict.outcome.tries > 0 for verdict in batch.verdicts]
+            )
         if self._stopped_at is None:
             self._claim_ahead()
             self._intend(batches)
@@ -317,7 +320,7 @@ class SendRun:
         for item, attempt in batch.intents:
             if item.id not in answer.held_on:
                 item.unresolved -= 1
-                self.crew.allowances.answered(item.item.tenant_id, spent=False)
+                self.crew.allowances.answered(item.item.tenant_id, [False])
                 continue
             recipient = attempt.recipient
             cause = answer.suppressed.get(recipient.id)

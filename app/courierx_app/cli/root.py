@@ -38,6 +38,7 @@ COMMANDS = {
         "courierx_app.cli.transports:transports",
         "Show, check, pause and resume transports.",
     ),
+    "webhooks": ("courierx_app.cli.webhooks:webhooks", "Tell your own systems what becomes of mail."),
     "plugins": ("courierx_app.cli.plugins:plugins", "Show what is installed, chosen, disabled or broken."),
     "plugin": ("courierx_app.cli.plugin:plugin", "Begin a plugin of your own."),
 }
