@@ -1,8 +1,9 @@
 """The demonstration: the whole platform once, for real, with every recipient accounted for.
 
 A tenant, a CSV with bad lines, suppressed people, a personalised campaign, SMTP to a server in a
-process of its own that refuses some for good and some at first, readers who open, click and unsubscribe by
-the links in the mail they got, and a report held against that server and those readers.
+process of its own that refuses some for good and some at first, bounces that come back by the inbound
+listener, readers who open, click and unsubscribe by the links in the mail they got, and a report held against
+that server, those bounces and those readers.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 import msgspec
 
 from courierx_app.container import opened
+from courierx_app.demo_bounces import RETURN_PATH, ReturnPath, give_back
 from courierx_app.demo_readers import Readings, Website, read_mail
 from courierx_app.listening import bind
 from courierx_app.people import people
@@ -52,6 +54,7 @@ BAD_LINES = b"not an address,Nobody,,,\nno-domain@,Nobody,,,\ntwo@@example.com,N
 REFUSED = "550 5.1.1 There is no such user here"
 READ_UP_TO = 20_000
 """People whose mail is kept whole to be read; of a larger audience nobody reads."""
+MOVED = "moved.example"
 BUSY = "450 4.2.1 This mailbox is busy, try again later"
 
 
@@ -70,6 +73,8 @@ class DemoResult(msgspec.Struct, frozen=True):
     states: Mapping[str, int]
     sink: Sink
     readings: Readings
+    returned: int
+    """Mail that the server had taken, and that came back as a bounce."""
     seconds: float
     messages_per_second: float
     report: Report
@@ -81,6 +86,7 @@ class DemoResult(msgspec.Struct, frozen=True):
             "audience": self.audience,
             "states": self.states,
             "sink": self.sink,
+            "returned": self.returned,
             "events": self.report.events,
             "seconds": round(self.seconds, 3),
             "messages_per_second": round(self.messages_per_second, 1),
@@ -88,25 +94,27 @@ class DemoResult(msgspec.Struct, frozen=True):
 
     @property
     def adds_up(self) -> bool:
-        """The states add up to the audience, and agree with what the server holds and the readers did."""
+        """The states add up to the audience, and agree with what the server holds, what came back and what
+        the readers did."""
         people = {kind: tally.people for kind, tally in self.report.events.items()}
-        did = msgspec.structs.asdict(self.readings)
+        did = {**msgspec.structs.asdict(self.readings), "bounced": self.returned}
         return (
             sum(self.states.values()) == self.audience
             and self.sink.lost == self.sink.duplicates == 0
-            and arrived(self.states) == self.sink.messages
+            and arrived(self.states) + self.returned == self.sink.messages
             and people == {kind: n for kind, n in did.items() if n}
         )
 
 
 def arrived(states: Mapping[str, int]) -> int:
-    """Count those whose mail the server has."""
+    """Count those whose mail is there, and did not come back."""
     return states.get("accepted", 0) + states.get("delivered", 0)
 
 
 def address(n: int) -> str:
-    """Name the n-th person: one in a hundred has gone for good, one in a hundred is busy at first."""
-    host = {37: "gone.example", 73: "busy.example"}.get(n % 100, "example.com")
+    """Name the n-th person: of a hundred one has gone for good, one is busy at first, and the mail of one
+    comes back later."""
+    host = {37: "gone.example", 73: "busy.example", 53: MOVED}.get(n % 100, "example.com")
     return f"person{n}@{host}"
 
 
@@ -127,15 +135,16 @@ def run_demo(
         Rule(stage="rcpt", recipient="*@busy.example", action=BUSY, each=1),
     ]
     keep: Keep = "whole" if recipients <= READ_UP_TO else "none"
-    listener = bind("127.0.0.1", 0)
+    listener, return_path = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     options = ServerOptions(keep=keep)
-    with SmtpServer(options, rules=rules, folder=folder / "smtp-server") as server, listener:
+    with SmtpServer(options, rules=rules, folder=folder / "smtp-server") as server, listener, return_path:
         settings = {
             "DATABASE_URL": f"sqlite:///{folder / 'courierx.db'}",
             "COURIERX_TRANSPORT": "smtp",
             "SMTP_URL": server.url,
             "COURIERX_PUBLIC_URL": url,
+            "COURIERX_RETURN_PATH": RETURN_PATH,
             "COURIERX_SECRET_KEY": secrets.token_urlsafe(32),
             "COURIERX_RETRY_SCHEDULE": ",".join(["1"] * 12),
         }
@@ -147,13 +156,18 @@ def run_demo(
             campaigns.start(courier, tenant_id, campaign.id)
             finished = send_until_done(courier, tenant_id, campaign.id, show)
             received = server.received()
-            readings = Readings()
+            stays = [mail for mail in received if not mail.recipient.endswith(MOVED)]
+            moved = [mail for mail in received if mail.recipient.endswith(MOVED)]
+            readings, returned = Readings(), 0
             if keep == "whole":
+                place = return_path.getsockname()
+                with ReturnPath(configuration, return_path):
+                    returned = give_back((place[0], place[1]), moved)
                 with Website(configuration, listener):
-                    readings = read_mail(url, received)
+                    readings = read_mail(url, stays)
             with courier.store.begin(tenant_id, write=False) as unit:
                 report = campaigns.report(unit, campaign.id)
-        return _result(report, finished.seconds, received, readings, imported)
+        return _result(report, finished.seconds, received, readings, returned, imported)
 
 
 def _tenant(courier: Courier) -> int:
@@ -191,10 +205,13 @@ def _result(
     seconds: float,
     received: list[ReceivedMessage],
     readings: Readings,
+    returned: int,
     imported: ImportReport,
 ) -> DemoResult:
     people_there = {message.recipient for message in received}
-    lost = max(0, arrived(report.states) - len(people_there))
+    lost = max(0, arrived(report.states) + returned - len(people_there))
     sink = Sink(len(received), len(duplicates(received)), lost)
     rate = sink.messages / seconds if seconds else 0.0
-    return DemoResult(report.audience, report.states, sink, readings, seconds, rate, report, imported)
+    return DemoResult(
+        report.audience, report.states, sink, readings, returned, seconds, rate, report, imported
+    )

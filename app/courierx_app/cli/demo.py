@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MEANING = {
     "accepted": "the mail server has it",
     "delivered": "somebody opened it or clicked",
-    "bounced": "the server refused the recipient for good",
+    "bounced": "refused for good: at once, or by a bounce that came back",
     "suppressed": "on the suppression list, so nothing was sent",
     "uncertain": "handed over, the answer was lost",
 }
@@ -29,8 +29,8 @@ MEANING = {
 @json_option
 def demo(recipients: int, keep: bool, as_json: bool) -> None:
     """Run the whole platform once, for real: a tenant, people from a CSV with bad lines, a suppression
-    list, a personalised campaign over SMTP to a server in a process of its own, readers who open, click and
-    unsubscribe, and a report that must agree with that server and those readers."""
+    list, a personalised campaign over SMTP to a server in a process of its own, bounces that come back by the
+    inbound listener, readers who open, click and unsubscribe, and a report that must agree with them all."""
     from courierx_app.cli.progress import Progress
     from courierx_app.demo import run_demo
 
@@ -49,7 +49,7 @@ def demo(recipients: int, keep: bool, as_json: bool) -> None:
         if not keep:
             _remove(folder)
     if not result.adds_up:
-        click.echo("courierx: the books disagree with the mail server or its readers", err=True)
+        click.echo("courierx: the books disagree with the mail server, the bounces or the readers", err=True)
         sys.exit(1)
 
 
@@ -69,6 +69,8 @@ def _tell(result: DemoResult) -> None:
     click.echo(
         f"The mail server holds {sink.messages:,} messages: {sink.lost} lost, {sink.duplicates} duplicates."
     )
+    if result.returned:
+        click.echo(f"Of these {result.returned:,} came back as bounces, through the inbound listener.")
     events = result.report.events
     for kind in ("opened", "clicked", "unsubscribed"):
         if kind in events:
