@@ -30,7 +30,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     default_sender: str = ""
     """The From of a campaign whose tenant has none (SES_SENDER_EMAIL)."""
     operator_email: str = ""
-    """Who is told when a transport is paused (COURIERX_OPERATOR_EMAIL)."""
+    """Who is told when a transport is paused or a webhook is disabled (COURIERX_OPERATOR_EMAIL)."""
     window: int = 200
     """Intended minus recorded per worker: the most a kill can leave uncertain (COURIERX_WINDOW)."""
     lease_seconds: float = 60.0

@@ -7,17 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError, NotFound
-from courierx_core.mail.address import split_address
-from courierx_core.messages import transactional
-from courierx_core.messages.new import NewMessage
+from courierx_core.operator_mail import tell_operator
 from courierx_core.ports.driver import Problem, checked
-from courierx_core.tenants import service as tenants
 from courierx_core.transports.model import PausedTransport, TransportStanding
 
 log = logging.getLogger("courierx.transports")
-
-OPERATOR = "operator"
-"""The tenant that what we tell the operator belongs to."""
 
 
 def paused(courier: Courier) -> Mapping[str, PausedTransport]:
@@ -100,11 +94,8 @@ def recovered(courier: Courier, name: str) -> bool:
 
 
 def _tell(courier: Courier, name: str, reason: str) -> None:
-    to, sender = courier.policy.operator_email, courier.policy.default_sender
     stopped = paused(courier)
     others = [each for each in courier.transports if each not in stopped]
-    if not (to and sender):
-        return
     if not others:
         log.error("the operator is not told that %s is paused: nothing else carries mail", name)
         return
@@ -112,12 +103,4 @@ def _tell(courier: Courier, name: str, reason: str) -> None:
         f"The transport {name} is paused, and no mail goes over it:\n\n    {reason}\n\n"
         f"What waits for it is kept. {way_on(name)}\n"
     )
-    new = NewMessage(
-        to=(split_address(to),),
-        sender=split_address(sender),
-        subject=f"CourierX: the transport {name} is paused",
-        text="{{ told }}",
-        variables={"told": text},
-        transport=others[0],
-    )
-    transactional.send(courier, tenants.ensure(courier.store, OPERATOR).id, new)
+    tell_operator(courier, f"CourierX: the transport {name} is paused", text, transport=others[0])

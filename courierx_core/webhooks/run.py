@@ -14,6 +14,7 @@ import msgspec
 
 from courierx_core.courier import Courier
 from courierx_core.errors import NotFound
+from courierx_core.operator_mail import tell_operator
 from courierx_core.ports.driver import Secret
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.webhooks import signing, telling
@@ -59,7 +60,9 @@ def tell(courier: Courier, item: WorkItem) -> None:
     began = courier.runtime.monotonic()
     done = _called(courier, webhook, turn.ready) if turn.ready else ()
     took = courier.runtime.monotonic() - began
-    _record(courier, item, done, turn.gone, rest=took if _slow(done) else 0.0)
+    after = _record(courier, item, done, turn.gone, rest=took if _slow(done) else 0.0)
+    if after.status == "disabled":
+        _disabled(courier, after)
 
 
 def _turn(courier: Courier, unit: UnitOfWork, calls: Sequence[Call]) -> Turn:
@@ -125,9 +128,9 @@ def _attempt(
 
 def _record(
     courier: Courier, item: WorkItem, done: Sequence[Done], gone: Sequence[Call], *, rest: float
-) -> None:
+) -> Webhook:
     with courier.store.begin(item.tenant_id) as unit:
-        webhook = unit.webhooks.lock(item.subject_id)
+        changed = webhook = unit.webhooks.lock(item.subject_id)
         for call in gone:
             unit.webhook_calls.save(msgspec.structs.replace(call, state="failed"), delay_seconds=0)
         for call, attempt in done:
@@ -138,9 +141,8 @@ def _record(
             if changed != webhook:
                 unit.webhooks.save(changed)
             if changed.status == "disabled":
-                log.warning("webhook %s is disabled: %s", webhook.id, changed.disabled_reason)
                 unit.work.advance(item, cursor=item.cursor, done=True)
-                return
+                return changed
             rest = max(rest, pause)
         else:
             unit.webhook_calls.let_go(webhook.id, before=courier.runtime.now() - timedelta(days=LOG_DAYS))
@@ -148,6 +150,17 @@ def _record(
         idle = BUSY_SECONDS if done else IDLE_SECONDS
         delay = max(rest, idle if waits is None else min(waits, idle))
         unit.work.advance(item, cursor=item.cursor, delay_seconds=delay)
+    return changed
+
+
+def _disabled(courier: Courier, webhook: Webhook) -> None:
+    log.warning("webhook %s is disabled: %s", webhook.id, webhook.disabled_reason)
+    text = (
+        f"The webhook {webhook.id} of tenant {webhook.tenant_id} is disabled, and no longer called:\n\n"
+        f"    {webhook.url}\n    {webhook.disabled_reason}\n\n"
+        f"What waits for it is kept. Once it is mended: courierx webhooks enable {webhook.id}\n"
+    )
+    tell_operator(courier, f"CourierX: the webhook {webhook.id} is disabled", text)
 
 
 def _slow(done: Sequence[Done]) -> bool:

@@ -21,7 +21,9 @@ from courierx_app.settings import Configuration, read
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import Delivery
 from courierx_core.feedback.service import receive
+from courierx_core.operator_mail import TENANT
 from courierx_core.ports.feedback import Feedback
+from courierx_core.tenants import service as tenants
 from courierx_core.testing.http import HttpAnswer, HttpCall, HttpPeer
 from courierx_core.testing.store_samples import new_message
 from courierx_core.webhooks.model import Call
@@ -35,7 +37,14 @@ NOON = (datetime.now(timezone.utc) - timedelta(days=2)).replace(hour=12, minute=
 
 @pytest.fixture
 def configuration(tmp_path: Path, environ: dict[str, str]) -> Configuration:
-    return read(tmp_path, {**environ, "COURIERX_WEBHOOK_NETWORKS": "127.0.0.1"})
+    return read(
+        tmp_path,
+        {
+            **environ,
+            "COURIERX_WEBHOOK_NETWORKS": "127.0.0.1",
+            "COURIERX_OPERATOR_EMAIL": "ops@acme.example",
+        },
+    )
 
 
 @pytest.fixture
@@ -75,6 +84,11 @@ def turn(courier: Courier, made: Any) -> None:
             WEBHOOKS[item.topic](courier, item)
     finally:
         ledger.close()
+
+
+def told_operator(courier: Courier) -> list[str]:
+    with courier.store.begin(tenants.ensure(courier.store, TENANT).id, write=False) as unit:
+        return [unit.messages.get(each.id).content.subject for each in unit.messages.list()]
 
 
 def is_signed(call: HttpCall, secret: str) -> bool:
@@ -191,6 +205,7 @@ def test_410_disables_it_and_a_person_enables_it_again(
         turn(courier, made)
         shown = client.get(path).json()
         assert (shown["status"], "410" in shown["disabled_reason"]) == ("disabled", True)
+        assert told_operator(courier) == [f"CourierX: the webhook {made['id']} is disabled"]
         assert client.post(f"{path}/test").status_code == 409
         happen(courier, delivery, "opened")
         turn(courier, made)
