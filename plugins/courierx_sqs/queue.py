@@ -36,7 +36,7 @@ BATCH = 10
 
 
 class SqsConfig(AwsConfig, frozen=True, kw_only=True):
-    """Which queues, in which account: `NAME-transactional`, `NAME-broadcast`, `NAME-tasks`. One that is not
+    """Which queues, in which account: `NAME-TOPIC` for each of `notify.TOPICS`. One that is not
     there is made, where the account may do that."""
 
     endpoint_url: Annotated[str, Meta(extra={"env": "AWS_ENDPOINT_URL_SQS"})] = ""

@@ -30,6 +30,7 @@ from tests.deploy.conftest import (
 
 EVERYTHING: dict[str, Any] = {
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls"},
+    "inbound": {"enabled": True, "service": {"annotations": {"example.com/proxy": "off"}}},
     "config": "[transports.eu]\ndriver = 'smtp'\n",
     "serviceAccount": {"annotations": {"eks.amazonaws.com/role-arn": "arn:aws:iam::123456789012:role/x"}},
     "tolerations": [{"operator": "Exists"}],
@@ -140,7 +141,7 @@ def test_a_wrong_value_is_refused() -> None:
 
 def test_every_pod_runs_as_nobody_on_a_read_only_root() -> None:
     pods = list(containers(rendered(**EVERYTHING)))
-    assert len(pods) == 3
+    assert len(pods) == 4
     for pod, container in pods:
         assert pod["securityContext"]["runAsUser"] == IMAGE_USER
         assert pod["securityContext"]["runAsNonRoot"]
