@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from pathlib import Path
 
 BUSY_SECONDS = 30.0
@@ -14,11 +15,25 @@ CACHE_KILOBYTES = 16_384
 def prepare(connection: sqlite3.Connection) -> None:
     """Set a fresh connection up; WAL is a property of the file and is switched on once."""
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_SECONDS * 1000)}")
-    if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        connection.execute("PRAGMA journal_mode = WAL")
+    _switch_to_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA cache_size = -{CACHE_KILOBYTES}")
     connection.execute("PRAGMA temp_store = MEMORY")
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Wait here for others: where several switch a fresh file, SQLite tells all but one at once that it is
+    busy, whatever the time-out."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.005)
 
 
 def explain(error: Exception, path: Path) -> str:
