@@ -6,6 +6,8 @@ from typing import Any
 
 from courierx_core.ports.store import Store
 from courierx_core.secrets import SecretBox
+from courierx_core.suppression.model import PLATFORM_WIDE
+from courierx_core.tenants.service import everyone
 
 
 def renew_secrets(store: Store[Any], box: SecretBox) -> int:
@@ -14,15 +16,8 @@ def renew_secrets(store: Store[Any], box: SecretBox) -> int:
     A transaction per tenant; a second run after a crash completes it. Afterwards the older secrets are
     needed only for links in mail that was sent. Raises ConfigError where a value cannot be decrypted.
     """
-    renewed, before = 0, None
-    with store.begin(0) as unit:
-        renewed += unit.secrets.renew(box.renew)
-    while True:
-        with store.platform() as platform:
-            tenants = platform.tenants.list(before=before, limit=1000)
-        for tenant in tenants:
-            with store.begin(tenant.id) as unit:
-                renewed += unit.secrets.renew(box.renew)
-        if not tenants:
-            return renewed
-        before = tenants[-1].id
+    renewed = 0
+    for tenant_id in (PLATFORM_WIDE, *(tenant.id for tenant in everyone(store))):
+        with store.begin(tenant_id) as unit:
+            renewed += unit.secrets.renew(box.renew)
+    return renewed

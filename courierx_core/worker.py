@@ -13,7 +13,7 @@ import os
 import secrets
 import socket
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias
 
@@ -38,7 +38,7 @@ from courierx_core.notify import notify
 from courierx_core.ports.ledger import Ledger, Swept
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Stream
-from courierx_core.tenants.model import Tenant
+from courierx_core.tenants.service import everyone
 from courierx_core.webhooks.run import tell
 from courierx_core.work import Topic, WorkItem
 
@@ -355,24 +355,14 @@ class Worker:
         )
 
     def _watch_reputation(self) -> None:
-        for tenant in self._tenants():
+        for tenant in everyone(self.courier.store):
             reputation.watch(self.courier, tenant.id)
 
     def _settle_left_over(self) -> None:
         """See to messages whose worker recorded the last answer and died, or lost the store, before it
         could: they are completed, or cancelled to the end."""
-        for tenant in self._tenants():
+        for tenant in everyone(self.courier.store):
             with self.courier.store.begin(tenant.id, write=False) as unit:
                 found = unit.messages.left_over()
             for message_id in found:
                 settle_message(self.courier, tenant.id, message_id)
-
-    def _tenants(self) -> Iterator[Tenant]:
-        before: int | None = None
-        while True:
-            with self.courier.store.platform() as platform:
-                page = platform.tenants.list(before=before, limit=1000)
-            if not page:
-                return
-            yield from page
-            before = page[-1].id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -14,6 +15,8 @@ from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.tenants.branding import checked, checked_host
 from courierx_core.tenants.model import NAME_MAX, WEIGHT_MAX, Branding, Tenant
+
+PAGE = 1000
 
 
 def create(
@@ -45,6 +48,18 @@ def ensure(store: Store[Any], name: str) -> Tenant:
     tenant belongs to somebody too."""
     with store.platform() as unit:
         return unit.tenants.by_name(name) or unit.tenants.add(Tenant(name=name, contact_email=""))
+
+
+def everyone(store: Store[Any]) -> Iterator[Tenant]:
+    """Give every tenant, newest first, in as many pages as it takes; no unit is open in between."""
+    before: int | None = None
+    while True:
+        with store.platform(write=False) as unit:
+            page = unit.tenants.list(before=before, limit=PAGE)
+        yield from page
+        if len(page) < PAGE:
+            return
+        before = page[-1].id
 
 
 def require(unit: UnitOfWork) -> None:

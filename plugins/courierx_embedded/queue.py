@@ -7,20 +7,18 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import re
 import selectors
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from courierx_core.heard import call_for, checked_topic
 from courierx_core.ports.driver import Config, Problem, Runtime
 from courierx_core.ports.queue import Queue, Stop
 
-SLICE_SECONDS = 0.2
-"""How soon a listener notices that it must stop."""
-_TOPIC = re.compile(r"[a-z0-9_-]{1,64}")
 _PATH_MAX = 100
 """A Unix socket's path takes 104 to 108 bytes."""
 _numbers = itertools.count(1)
@@ -44,9 +42,7 @@ class EmbeddedQueue(Queue[EmbeddedQueueConfig]):
         self._sender: socket.socket | None = None
 
     def notify(self, topic: str) -> str:
-        if not _TOPIC.fullmatch(topic):
-            raise ValueError(f"the topic is {topic!r}; it takes 1 to 64 of a-z, 0-9, _ and -")
-        data = topic.encode()
+        data = checked_topic(topic).encode()
         with self._lock:
             for sender in self._listeners.values():
                 with contextlib.suppress(OSError):
@@ -69,7 +65,8 @@ class EmbeddedQueue(Queue[EmbeddedQueueConfig]):
                     if sock is not None:
                         sock.setblocking(False)
                         selector.register(sock, selectors.EVENT_READ)
-                self._loop(selector, topics, handle, stop, sweep_seconds)
+                wait, now = partial(_drain, selector), self.runtime.monotonic
+                call_for(topics, handle, stop, sweep_seconds, wait=wait, monotonic=now)
         finally:
             with self._lock:
                 del self._listeners[name]
@@ -97,26 +94,6 @@ class EmbeddedQueue(Queue[EmbeddedQueueConfig]):
             if self._sender is not None:
                 self._sender.close()
                 self._sender = None
-
-    def _loop(
-        self,
-        selector: selectors.BaseSelector,
-        topics: Sequence[str],
-        handle: Callable[[str], None],
-        stop: Stop,
-        sweep_seconds: float,
-    ) -> None:
-        now = self.runtime.monotonic
-        due = dict.fromkeys(topics, now())
-        while not stop.is_set():
-            wait = min(SLICE_SECONDS, max(0.0, min(due.values(), default=0.0) - now()))
-            heard = _drain(selector, wait)
-            for topic in topics:
-                if stop.is_set():
-                    return
-                if topic in heard or due[topic] <= now():
-                    handle(topic)
-                    due[topic] = now() + sweep_seconds
 
     def _notify_others(self, data: bytes) -> None:
         """Tell each socket in the folder that is not our own; remove those whose process has died."""

@@ -6,7 +6,6 @@ the topic out of a job that names our one entry point, and refuses every other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from secrets import token_hex
 from typing import Any, NoReturn
@@ -14,10 +13,10 @@ from typing import Any, NoReturn
 from rq.job import Job
 
 from courierx_core.errors import CourierXError
+from courierx_core.heard import TOPIC
 
 ENTRY_POINT = "courierx_rq.notification.work_is_ready"
 """Written into every job: it never moves."""
-TOPIC = re.compile(r"[a-z0-9_-]{1,64}")
 _NUMBER = 16
 """Hexadecimal digits that make an id unique."""
 
