@@ -343,7 +343,9 @@ class Worker:
             if swept.topic == "send":
                 self._count_uncertain(swept)
                 settle_message(self.courier, swept.tenant_id, swept.subject_id)
-            lanes[swept.stream if swept.topic == "send" else "tasks"].notified()
+                lanes[swept.stream].notified()
+            else:
+                lanes["webhooks" if swept.topic in WEBHOOKS else "tasks"].notified()
 
     def _count_uncertain(self, swept: Swept) -> None:
         if not swept.uncertain:

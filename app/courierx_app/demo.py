@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from courierx_app.container import opened
-from courierx_app.demo_bounces import RETURN_PATH, ReturnPath, give_back
+from courierx_app.demo_bounces import RETURN_PATH, give_back, return_path
 from courierx_app.demo_readers import Readings, Website, read_mail
 from courierx_app.listening import bind
 from courierx_app.people import people
@@ -135,10 +135,10 @@ def run_demo(
         Rule(stage="rcpt", recipient="*@busy.example", action=BUSY, each=1),
     ]
     keep: Keep = "whole" if recipients <= READ_UP_TO else "none"
-    listener, return_path = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
+    listener, mx = bind("127.0.0.1", 0), bind("127.0.0.1", 0)
     url = f"http://127.0.0.1:{listener.getsockname()[1]}"
     options = ServerOptions(keep=keep)
-    with SmtpServer(options, rules=rules, folder=folder / "smtp-server") as server, listener, return_path:
+    with SmtpServer(options, rules=rules, folder=folder / "smtp-server") as server, listener, mx:
         settings = {
             "DATABASE_URL": f"sqlite:///{folder / 'courierx.db'}",
             "COURIERX_TRANSPORT": "smtp",
@@ -160,9 +160,9 @@ def run_demo(
             moved = [mail for mail in received if mail.recipient.endswith(MOVED)]
             readings, returned = Readings(), 0
             if keep == "whole":
-                place = return_path.getsockname()
-                with ReturnPath(configuration, return_path):
-                    returned = give_back((place[0], place[1]), moved)
+                host, port = mx.getsockname()
+                with return_path(configuration, mx):
+                    returned = give_back(host, port, moved)
                 with Website(configuration, listener):
                     readings = read_mail(url, stays)
             with courier.store.begin(tenant_id, write=False) as unit:

@@ -8,11 +8,11 @@ from __future__ import annotations
 import smtplib
 import socket
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from email.message import EmailMessage, Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from types import TracebackType
 
 from courierx_app.container import build
 from courierx_app.inbound.intake import Intake
@@ -24,34 +24,25 @@ RETURN_PATH = "bounce.example.com"
 WHY = "550 5.1.1 The person has moved and left no address"
 
 
-class ReturnPath:
-    """The inbound listener on a listening socket, for the length of a `with` block."""
-
-    def __init__(self, configuration: Configuration, listener: socket.socket) -> None:
-        self._courier = build(configuration)
-        self._stop = threading.Event()
-        listening = Listener(listener, Intake(self._courier), name=RETURN_PATH)
-        self._thread = threading.Thread(
-            target=listening.serve, args=(self._stop,), name="courierx-return-path"
-        )
-
-    def __enter__(self) -> ReturnPath:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-        self._courier.close()
+@contextmanager
+def return_path(configuration: Configuration, listener: socket.socket) -> Iterator[None]:
+    """Run the inbound listener on a listening socket; closes it."""
+    courier, stop = build(configuration), threading.Event()
+    listening = Listener(listener, Intake(courier), name=RETURN_PATH)
+    thread = threading.Thread(target=listening.serve, args=(stop,), name="courierx-return-path")
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+        courier.close()
 
 
-def give_back(address: tuple[str, int], received: Sequence[ReceivedMessage]) -> int:
+def give_back(host: str, port: int, received: Sequence[ReceivedMessage]) -> int:
     """Bounce mail, as a mail server that had taken it; return how many of the bounces were taken."""
     if not received:
         return 0
-    host, port = address
     with smtplib.SMTP(host, port, "mx.example.net", timeout=30) as connection:
         for mail in received:
             connection.sendmail("", [mail.sender], bounce_of(mail).as_bytes())

@@ -113,4 +113,4 @@ class DeliveryController(Controller):
 
 
 def shown(delivery: Delivery) -> DeliveryAnswer:
-    return DeliveryAnswer(**{name: getattr(delivery, name) for name in DeliveryAnswer.__struct_fields__})
+    return msgspec.convert(delivery, DeliveryAnswer, from_attributes=True)

@@ -88,7 +88,7 @@ def events_of_subscriber(
 
 
 def shown(event: Event) -> EventAnswer:
-    return EventAnswer(**{name: getattr(event, name) for name in EventAnswer.__struct_fields__})
+    return msgspec.convert(event, EventAnswer, from_attributes=True)
 
 
 EVENT_ROUTES = (list_events, events_of_delivery, events_of_subscriber)

@@ -248,11 +248,11 @@ class WebhookController(Controller):
 
 
 def shown(webhook: Webhook) -> WebhookAnswer:
-    return WebhookAnswer(**{name: getattr(webhook, name) for name in WebhookAnswer.__struct_fields__})
+    return msgspec.convert(webhook, WebhookAnswer, from_attributes=True)
 
 
 def call_shown(call: Call) -> CallAnswer:
-    return CallAnswer(**{name: getattr(call, name) for name in CallAnswer.__struct_fields__})
+    return msgspec.convert(call, CallAnswer, from_attributes=True)
 
 
 def _with_secret(made: service.NewWebhook) -> WebhookSecret:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, get_args
 
 import click
@@ -11,6 +13,8 @@ from courierx_app.cli.output import emit, json_option, table, tenant_option
 from courierx_core.webhooks.model import CallState, WebhookStatus
 
 if TYPE_CHECKING:
+    from courierx_core.courier import Courier
+    from courierx_core.ports.store import UnitOfWork
     from courierx_core.webhooks.model import Call, Webhook
     from courierx_core.webhooks.service import NewWebhook
 
@@ -77,13 +81,10 @@ def log(webhook_id: int, state: CallState | None, limit: int, tenant: str | None
 @tenant_option
 def test(webhook_id: int, tenant: str | None) -> None:
     """Call a receiver with nothing but `webhook.test`."""
-    from courierx_core.notify import notify
     from courierx_core.webhooks import service
 
-    with courier() as made:
-        with made.store.begin(tenant_named(made, tenant).id) as unit:
-            service.test(unit, webhook_id)
-        notify(made, "webhooks")
+    with _calling(tenant) as (_, unit):
+        service.test(unit, webhook_id)
     click.echo(f"A worker calls webhook {webhook_id}; `courierx webhooks log {webhook_id}` shows the answer.")
 
 
@@ -93,13 +94,10 @@ def test(webhook_id: int, tenant: str | None) -> None:
 @tenant_option
 def replay(webhook_id: int, event_id: int, tenant: str | None) -> None:
     """Tell a receiver of one event, again or for the first time."""
-    from courierx_core.notify import notify
     from courierx_core.webhooks import service
 
-    with courier() as made:
-        with made.store.begin(tenant_named(made, tenant).id) as unit:
-            service.replay(unit, webhook_id, event_id)
-        notify(made, "webhooks")
+    with _calling(tenant) as (_, unit):
+        service.replay(unit, webhook_id, event_id)
     click.echo(f"A worker tells webhook {webhook_id} of event {event_id}, under the id that it had.")
 
 
@@ -144,14 +142,22 @@ def delete(webhook_id: int, tenant: str | None) -> None:
     click.echo(f"Webhook {webhook_id} is deleted.")
 
 
-def _turn(webhook_id: int, tenant: str | None, status: WebhookStatus) -> None:
+@contextmanager
+def _calling(tenant: str | None) -> Iterator[tuple[Courier, UnitOfWork]]:
+    """Open a unit, and wake the workers that call receivers once it is committed."""
     from courierx_core.notify import notify
-    from courierx_core.webhooks import service
 
     with courier() as made:
         with made.store.begin(tenant_named(made, tenant).id) as unit:
-            service.edit(made, unit, webhook_id, status=status)
+            yield made, unit
         notify(made, "webhooks")
+
+
+def _turn(webhook_id: int, tenant: str | None, status: WebhookStatus) -> None:
+    from courierx_core.webhooks import service
+
+    with _calling(tenant) as (made, unit):
+        service.edit(made, unit, webhook_id, status=status)
     click.echo(f"Webhook {webhook_id} is {status}.")
 
 
