@@ -55,6 +55,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     sent_at: datetime | None = None
+    transport: str = ""
+    """What its last attempt went over, or would have; '' before the first."""
 
 
 def evidence(state: DeliveryState, reported: DeliveryState) -> DeliveryState:

@@ -33,7 +33,9 @@ class AnswersContract(WithLedger):
         message, ids = add(store, tenant, "a", "b", "c", "d")
         (item,) = claim(ledger)
         outcomes = [
-            outcome(item, ids[0], "accepted", reply="250 ok", provider_id="p-1", status="2.0.0"),
+            outcome(
+                item, ids[0], "accepted", reply="250 ok", provider_id="p-1", status="2.0.0", transport="eu"
+            ),
             outcome(item, ids[1], "bounced", reply="550 no", status="5.1.1", reason="unknown"),
             outcome(item, ids[2], "blocked", tries=0, reason="a plugin said no"),
             outcome(item, ids[3], "queued", tries=0),
@@ -42,6 +44,7 @@ class AnswersContract(WithLedger):
         with store.begin(tenant) as unit:
             accepted, bounced, blocked, back = (unit.deliveries.get(each) for each in ids)
         assert (accepted.state, accepted.reply, accepted.provider_id) == ("accepted", "250 ok", "p-1")
+        assert (accepted.transport, bounced.transport) == ("eu", "")
         assert (accepted.status, accepted.tries, accepted.attempt) == ("2.0.0", 1, 1)
         assert accepted.sent_at is not None
         assert (bounced.state, bounced.status, bounced.reason) == ("bounced", "5.1.1", "unknown")

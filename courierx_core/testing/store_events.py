@@ -131,6 +131,23 @@ class EventsContract:
             ):
                 assert platform.delivery_of(*wrong) is None
 
+    def test_the_provider_id_finds_a_delivery_by_what_it_went_over(self, store: Store[Any]) -> None:
+        """Its message names a route, or another transport; what it went over is its own."""
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            message = new_message(unit, transport="main")
+            (delivery,) = unit.deliveries.add(message, ["a@example.com"])
+        ledger = store.ledger()
+        try:
+            (item,) = claim(ledger, subject_id=message.id)
+            finish(ledger, item, "accepted", provider_id="p", transport="eu")
+        finally:
+            ledger.close()
+        with store.platform() as platform:
+            assert platform.delivery_of("eu", "p", "a@example.com") == (tenant, delivery.id)
+            assert platform.delivery_of("main", "p", "a@example.com") is None
+            assert platform.delivery_of("us", "p", "a@example.com") is None
+
     def test_evidence_before_the_answer_stays(self, store: Store[Any]) -> None:
         """The API's own answer comes late: it finds the row moved, and the counts still add up."""
         tenant = add_tenant(store)

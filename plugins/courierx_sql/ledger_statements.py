@@ -159,7 +159,8 @@ _OUTCOMES = f"""outcomes AS MATERIALIZED (
 _APPLIED = """applied AS (
     UPDATE deliveries d SET state = o.state, attempt = o.attempt, tries = d.tries + o.tries,
            reason = o.reason, status = o.status, provider_id = o.provider, reply = o.reply,
-           updated_at = now(), sent_at = CASE o.state WHEN 'accepted' THEN now() ELSE d.sent_at END
+           transport = o.transport, updated_at = now(),
+           sent_at = CASE o.state WHEN 'accepted' THEN now() ELSE d.sent_at END
       FROM outcomes o
      WHERE d.ctid = o.at AND d.tenant_id = $1::int8 AND d.attempt < o.attempt
        AND d.state = o.before AND d.state IN ('queued', 'deferred')
@@ -228,7 +229,7 @@ WITH {_MOVES}, moved_at_once AS (
 ), settled AS (
     UPDATE deliveries d SET state = o.state, attempt = greatest(d.attempt, o.attempt),
            tries = d.tries + o.tries, reason = o.reason, status = o.status, provider_id = o.provider,
-           reply = o.reply, updated_at = now(),
+           reply = o.reply, transport = o.transport, updated_at = now(),
            sent_at = CASE o.state WHEN 'accepted' THEN now() ELSE d.sent_at END
       FROM rest o WHERE d.tenant_id = $1::int8 AND d.id = o.id AND o.takes AND EXISTS (SELECT FROM rest)
     RETURNING d.id

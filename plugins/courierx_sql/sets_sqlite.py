@@ -50,7 +50,8 @@ def delivery_of(
     found = connection.exec_driver_sql(
         "SELECT d.tenant_id, d.id FROM tenants t CROSS JOIN deliveries d INDEXED BY deliveries_address"
         " ON d.tenant_id = t.id AND d.address = ? AND d.provider_id = ? CROSS JOIN messages m"
-        " ON m.tenant_id = d.tenant_id AND m.id = d.message_id AND m.transport = ?"
+        " ON m.tenant_id = d.tenant_id AND m.id = d.message_id"
+        " AND coalesce(nullif(d.transport, ''), m.transport) = ?"
         " ORDER BY d.id DESC LIMIT 1",
         (recipient, provider_id, transport),
     ).one_or_none()

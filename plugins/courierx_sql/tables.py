@@ -232,6 +232,7 @@ deliveries = owned(
     Column("reply", Text, nullable=False, server_default=text("''")),
     Column("updated_at", Utc),
     Column("sent_at", Utc),
+    Column("transport", Text, nullable=False, server_default=text("''")),  # '' was before it was kept
     UniqueConstraint("tenant_id", "message_id", "subscriber_id"),
     sqlite_with_rowid=False,
     # room on each page for the one UPDATE of all its rows, which no index then hears of; answers are long

@@ -34,7 +34,7 @@ _LEAVE = (
 )
 _SET = (
     "UPDATE deliveries SET state = ?, attempt = ?, tries = tries + ?, reason = ?, status = ?,"
-    " provider_id = ?, reply = ?, updated_at = ?, sent_at = coalesce(?, sent_at)"
+    " provider_id = ?, reply = ?, transport = ?, updated_at = ?, sent_at = coalesce(?, sent_at)"
     " WHERE tenant_id = ? AND id = ?"
 )
 # Rows that say the same but for the reply, in one statement: `executemany` gives Python's lock away and takes
@@ -42,7 +42,7 @@ _SET = (
 # keeps the replies a table of their own, so that the planner walks them, and not all of a tenant's rows.
 _SET_AS_READ = (
     "UPDATE deliveries AS d SET state = ?, attempt = ?, tries = tries + ?, reason = ?, status = ?,"
-    " provider_id = ?, reply = j.reply, updated_at = ?, sent_at = coalesce(?, sent_at)"
+    " provider_id = ?, transport = ?, reply = j.reply, updated_at = ?, sent_at = coalesce(?, sent_at)"
     " FROM (SELECT ? AS tenant_id, CAST(key AS INTEGER) AS id, value AS reply FROM json_each(?) LIMIT -1)"
     " AS j WHERE d.tenant_id = j.tenant_id AND d.id = j.id AND d.state = ? AND d.attempt < ?"
 )
@@ -142,7 +142,7 @@ class Window:
         """Try the common case for all of them at once; False, and nothing written, where one differs."""
         alike: defaultdict[tuple[Any, ...], dict[int, str]] = defaultdict(dict)
         for o in outcomes:
-            same = (o.state, o.attempt, o.tries, o.reason, o.status, o.provider_id, o.before)
+            same = (o.state, o.attempt, o.tries, o.reason, o.status, o.provider_id, o.transport, o.before)
             alike[same][o.id] = o.reply
         run, done = self._connection.execute, 0
         run("SAVEPOINT as_read")
@@ -170,8 +170,8 @@ class Window:
                 self._connection.execute(
                     _SET,
                     (
-                        o.state, answer.attempt, o.tries, o.reason, o.status, o.provider_id, o.reply, now,
-                        now if o.state == "accepted" else None, self._tenant, o.id,
+                        o.state, answer.attempt, o.tries, o.reason, o.status, o.provider_id, o.reply,
+                        o.transport, now, now if o.state == "accepted" else None, self._tenant, o.id,
                     ),
                 )  # fmt: skip
             else:

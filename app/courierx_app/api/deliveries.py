@@ -28,7 +28,8 @@ State = Annotated[DeliveryState | None, QueryParameter(name="state", description
 
 
 class DeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """`tries` counts the attempts that cost the recipient one; `status` is RFC 3463's."""
+    """`tries` counts the attempts that cost the recipient one; `status` is RFC 3463's; `transport` is what
+    the last of them went over, '' before the first."""
 
     id: int
     tenant_id: int
@@ -41,6 +42,7 @@ class DeliveryAnswer(msgspec.Struct, frozen=True, kw_only=True):
     status: str
     reply: str
     provider_id: str
+    transport: str
     updated_at: datetime | None
     sent_at: datetime | None
 
