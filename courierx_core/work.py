@@ -14,8 +14,8 @@ import msgspec
 from courierx_core.ports.transport import Stream
 
 Topic: TypeAlias = Literal[
-    "snapshot", "send", "resend", "schedule", "import", "export", "webhook", "hook", "domain_check", "erase",
-    "prune",
+    "snapshot", "send", "resend", "refusal", "schedule", "import", "export", "webhook", "hook",
+    "domain_check", "erase", "prune",
 ]  # fmt: skip
 WorkState: TypeAlias = Literal["ready", "leased", "held", "done"]
 
@@ -30,8 +30,8 @@ SEND_ITEM_MAX = 500
 class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     """A unit of background work.
 
-    A send item covers the delivery ids `lo..hi` or the sorted `ids`; `cursor` is the last id whose
-    intent is committed, `attempt` (from 1) tells which of its deliveries are resolved: those whose own
+    A send item covers the delivery ids `lo..hi` or the sorted `ids`; `cursor` is the last id whose intent
+    is committed, `attempt` (from 1) tells which of its deliveries are resolved: those whose own
     `attempt` has reached it. `epoch` rises with each claim and fences the previous owner. `counts` are
     changes of delivery states made under this item; a report sums them.
     """
@@ -41,7 +41,7 @@ class WorkItem(msgspec.Struct, frozen=True, kw_only=True):
     stream: Stream
     topic: Topic
     subject_id: int
-    """The message (snapshot, send, resend), campaign (schedule), import ... the work is about."""
+    """The message (snapshot, send, resend, refusal), campaign (schedule), import ... the work is about."""
     lo: int = 0
     hi: int = 0
     ids: tuple[int, ...] | None = None

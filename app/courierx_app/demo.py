@@ -3,7 +3,7 @@
 A tenant, a CSV with bad lines, suppressed people, a personalised campaign, SMTP to a server in a
 process of its own that refuses some for good and some at first, bounces that come back by the inbound
 listener, readers who open, click and unsubscribe by the links in the mail they got, and a report held against
-that server, those bounces and those readers.
+that server, its refusals, those bounces and those readers.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ BAD_LINES = b"not an address,Nobody,,,\nno-domain@,Nobody,,,\ntwo@@example.com,N
 REFUSED = "550 5.1.1 There is no such user here"
 READ_UP_TO = 20_000
 """People whose mail is kept whole to be read; of a larger audience nobody reads."""
+GONE = "gone.example"
 MOVED = "moved.example"
 BUSY = "450 4.2.1 This mailbox is busy, try again later"
 
@@ -73,6 +74,8 @@ class DemoResult(msgspec.Struct, frozen=True):
     states: Mapping[str, int]
     sink: Sink
     readings: Readings
+    refused: int
+    """People whose mail the server refused for good."""
     returned: int
     """Mail that the server had taken, and that came back as a bounce."""
     seconds: float
@@ -86,6 +89,7 @@ class DemoResult(msgspec.Struct, frozen=True):
             "audience": self.audience,
             "states": self.states,
             "sink": self.sink,
+            "refused": self.refused,
             "returned": self.returned,
             "events": self.report.events,
             "seconds": round(self.seconds, 3),
@@ -97,11 +101,13 @@ class DemoResult(msgspec.Struct, frozen=True):
         """The states add up to the audience, and agree with what the server holds, what came back and what
         the readers did."""
         people = {kind: tally.people for kind, tally in self.report.events.items()}
-        did = {**msgspec.structs.asdict(self.readings), "bounced": self.returned}
+        bounced = self.refused + self.returned
+        did = {**msgspec.structs.asdict(self.readings), "bounced": bounced}
         return (
             sum(self.states.values()) == self.audience
             and self.sink.lost == self.sink.duplicates == 0
             and arrived(self.states) + self.returned == self.sink.messages
+            and self.states.get("bounced", 0) == bounced
             and people == {kind: n for kind, n in did.items() if n}
         )
 
@@ -114,7 +120,7 @@ def arrived(states: Mapping[str, int]) -> int:
 def address(n: int) -> str:
     """Name the n-th person: of a hundred one has gone for good, one is busy at first, and the mail of one
     comes back later."""
-    host = {37: "gone.example", 73: "busy.example", 53: MOVED}.get(n % 100, "example.com")
+    host = {37: GONE, 73: "busy.example", 53: MOVED}.get(n % 100, "example.com")
     return f"person{n}@{host}"
 
 
@@ -131,7 +137,7 @@ def run_demo(
 ) -> DemoResult:
     """Run it in `folder`, with `recipients` people; `environ` overrides the demonstration's settings."""
     rules = [
-        Rule(stage="rcpt", recipient="*@gone.example", action=REFUSED),
+        Rule(stage="rcpt", recipient=f"*@{GONE}", action=REFUSED),
         Rule(stage="rcpt", recipient="*@busy.example", action=BUSY, each=1),
     ]
     keep: Keep = "whole" if recipients <= READ_UP_TO else "none"
@@ -167,7 +173,8 @@ def run_demo(
                     readings = read_mail(url, stays)
             with courier.store.begin(tenant_id, write=False) as unit:
                 report = campaigns.report(unit, campaign.id)
-        return _result(report, finished.seconds, received, readings, returned, imported)
+        refused = sum(address(n).endswith(GONE) and not is_suppressed(n) for n in range(recipients))
+        return _result(report, finished.seconds, received, readings, refused, returned, imported)
 
 
 def _tenant(courier: Courier) -> int:
@@ -205,6 +212,7 @@ def _result(
     seconds: float,
     received: list[ReceivedMessage],
     readings: Readings,
+    refused: int,
     returned: int,
     imported: ImportReport,
 ) -> DemoResult:
@@ -213,5 +221,5 @@ def _result(
     sink = Sink(len(received), len(duplicates(received)), lost)
     rate = sink.messages / seconds if seconds else 0.0
     return DemoResult(
-        report.audience, report.states, sink, readings, returned, seconds, rate, report, imported
+        report.audience, report.states, sink, readings, refused, returned, seconds, rate, report, imported
     )

@@ -51,7 +51,8 @@ class Finished(msgspec.Struct, frozen=True):
 def send_until_done(
     courier: Courier, tenant_id: int, campaign_id: int, show: Callable[[Report], None] | None = None
 ) -> Finished:
-    """Work until the campaign is completed, cancelled or paused, telling `show` now and then.
+    """Work until the campaign is completed, cancelled or paused, and all that was refused is told as events,
+    telling `show` now and then.
 
     Interrupted, it stops as a worker does: answers under way are recorded, the rest stays queued.
     """
@@ -61,6 +62,8 @@ def send_until_done(
             try:
                 with courier.store.begin(tenant_id, write=False) as unit:
                     now = report(unit, campaign_id)
+                    message_id = unit.campaigns.get(campaign_id).message_id or 0
+                    waiting = unit.work.open_items(message_id, topics=("refusal",))
             except StoreError:  # the worker waits for it too
                 if not worker.alive:
                     raise
@@ -68,6 +71,6 @@ def send_until_done(
                 continue
             if show is not None:
                 show(now)
-            if now.status in OVER or not worker.alive:
+            if (now.status in OVER and not waiting) or not worker.alive:
                 return Finished(now, time.monotonic() - began)
             time.sleep(POLL_SECONDS)

@@ -139,7 +139,7 @@ def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str)
         kind="unsubscribed", at=now, event_id=now.isoformat(), recipient=delivery.address,
         user_agent=user_agent[:500],
     )  # fmt: skip
-    count(courier, SOURCE, record(unit, delivery_id, SOURCE, [told]))
+    count(courier, record(unit, delivery_id, SOURCE, [told]))
 
 
 def _preferences(courier: Courier, unit: UnitOfWork, delivery_id: int) -> Preferences:

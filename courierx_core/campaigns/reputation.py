@@ -1,7 +1,7 @@
-"""What comes back of a campaign while it is still being sent, and when that is too much to go on.
+"""What bounces of a campaign while it is still being sent, and when that is too much to go on.
 
-Providers suspend an account for such rates, and every tenant's mail with it. The breaker stops what the far
-side refuses at once; this stops what comes back later.
+Providers suspend an account for such rates, and every tenant's mail with it. This counts, as they do, what
+was refused at once and what comes back later; the breaker is there for what mostly fails.
 """
 
 from __future__ import annotations

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from courierx_core.courier import Policy
-from courierx_core.delivery.model import DeliveryState
+from courierx_core.delivery.model import REFUSED, DeliveryState
 from courierx_core.messages.model import Message, Recipient
-from courierx_core.ports.ledger import Outcome, Retry
+from courierx_core.ports.ledger import FollowUp, Outcome
 from courierx_core.ports.transport import Accepted, Deferred, Receipt, Refused, Uncertain
 from courierx_core.words import storable
 
@@ -118,14 +119,16 @@ def _deferred(receipt: Deferred, attempt: Attempt, policy: Policy, now: datetime
     return Verdict(attempt.ends("failed", reason=why, status=status, reply=reply))
 
 
-def group_retries(verdicts: Iterable[Verdict], messages: dict[int, Message]) -> Sequence[Retry]:
-    """Gather retries into list items: one per message, attempt and delay, ids in order."""
-    groups: dict[tuple[int, int, float], list[int]] = {}
+def follow_ups(verdicts: Iterable[Verdict], messages: dict[int, Message]) -> Sequence[FollowUp]:
+    """Gather what is to be tried again, and what is to be told as refused, into list items: one per message,
+    attempt and delay, ids in order."""
+    groups: defaultdict[tuple[int, int, float, Literal["send", "refusal"]], list[int]] = defaultdict(list)
     for outcome, retry_in, *_ in verdicts:
         if retry_in is not None:
-            key = (outcome.message_id, outcome.attempt + 1, retry_in)
-            groups.setdefault(key, []).append(outcome.id)
+            groups[outcome.message_id, outcome.attempt + 1, retry_in, "send"].append(outcome.id)
+        elif outcome.state in REFUSED:
+            groups[outcome.message_id, 1, 0.0, "refusal"].append(outcome.id)
     return [
-        Retry(message_id, messages[message_id].stream, tuple(sorted(ids)), attempt, delay)
-        for (message_id, attempt, delay), ids in groups.items()
+        FollowUp(message_id, messages[message_id].stream, tuple(sorted(ids)), attempt, delay, topic)
+        for (message_id, attempt, delay, topic), ids in groups.items()
     ]

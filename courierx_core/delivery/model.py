@@ -27,6 +27,9 @@ STATES: tuple[DeliveryState, ...] = (
 )  # fmt: skip
 OPEN: frozenset[DeliveryState] = frozenset({"queued", "deferred"})
 
+REFUSED: frozenset[DeliveryState] = frozenset({"bounced", "rejected"})
+"""How an attempt may end for good: closed, and of such there are events."""
+
 RESENDABLE: frozenset[DeliveryState] = frozenset({"uncertain", "failed"})
 """What a person may have sent again."""
 

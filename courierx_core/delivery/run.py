@@ -19,7 +19,7 @@ from courierx_core.delivery.batch import Batch
 from courierx_core.delivery.choose import STORE_RETRY_SECONDS, choose, has_read
 from courierx_core.delivery.claim import ITEMS_AHEAD, claim_send
 from courierx_core.delivery.feed import Intended, boottime
-from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge
+from courierx_core.delivery.judge import Attempt, Verdict, follow_ups, judge
 from courierx_core.delivery.line import Crew, Line, OpenItem
 from courierx_core.errors import StoreError
 from courierx_core.log_ids import about
@@ -275,11 +275,11 @@ class SendRun:
         messages = {item.message.id: item.message for item in batch.items.values()}
         outcomes = batch.outcomes()
         intents = [attempt.recipient.id for _, attempt in batch.intents]
-        retries = group_retries(batch.verdicts, messages)
+        further = follow_ups(batch.verdicts, messages)
         while True:
             began = time.monotonic()
             try:
-                answer = self.ledger.window(tenant_id, moves, outcomes, intents, retries, self.stream)
+                answer = self.ledger.window(tenant_id, moves, outcomes, intents, further, self.stream)
             except StoreError as error:
                 if self._out_of_patience():
                     raise

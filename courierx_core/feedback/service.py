@@ -76,16 +76,16 @@ def receive(
             unmatched += told
         else:
             events += new
-            count(courier, source, new)
+            count(courier, new)
             known += len(told) - len(new)
     _keep(courier, source, [each for each in unmatched if each.provider_id and not each.send_id], tenant_id)
     return Received(tuple(events), known, len(unmatched))
 
 
-def count(courier: Courier, source: str, events: Sequence[Event]) -> None:
+def count(courier: Courier, events: Sequence[Event]) -> None:
     """Count new events for the metrics."""
     for event in events:
-        courier.tallies.count(FEEDBACK, source, event.kind, tenant_id=event.tenant_id)
+        courier.tallies.count(FEEDBACK, event.source, event.kind, tenant_id=event.tenant_id)
 
 
 def find(courier: Courier, source: str, feedback: Feedback) -> tuple[int, int] | None:
@@ -125,7 +125,7 @@ def record(unit: UnitOfWork, delivery_id: int, source: str, feedback: Sequence[F
     delivery = unit.deliveries.lock(delivery_id)
     if not delivery.address:
         return ()
-    new = unit.events.add([_event(delivery, source, each) for each in feedback])
+    new = unit.events.add([event_of(delivery, source, each) for each in feedback])
     state, telling = delivery.state, None
     for event in new:
         moved = after(state, event.kind)
@@ -133,10 +133,15 @@ def record(unit: UnitOfWork, delivery_id: int, source: str, feedback: Sequence[F
             state, telling = moved, event
     if telling is not None:
         unit.deliveries.prove(delivery, state, telling)
-    for event in new:
-        _suppress(unit, event)
-    webhooks.announce(unit, new)
+    follow(unit, new)
     return new
+
+
+def follow(unit: UnitOfWork, events: Sequence[Event]) -> None:
+    """Do what follows from new events: addresses are suppressed, and receivers told."""
+    for event in sorted(events, key=lambda event: event.recipient):  # so that two units never deadlock
+        _suppress(unit, event)
+    webhooks.announce(unit, events)
 
 
 def match_kept(courier: Courier) -> int:
@@ -152,7 +157,7 @@ def match_kept(courier: Courier) -> int:
         if target is not None and event.raw.get("tenant_id") in (None, target[0]):
             with courier.store.begin(target[0]) as unit:
                 new = record(unit, target[1], event.source, [_told(event)])
-            count(courier, event.source, new)
+            count(courier, new)
             found.append(event.id)
     if found:
         with courier.store.begin(PLATFORM_WIDE) as unit:
@@ -168,7 +173,8 @@ def address_of(text: str) -> str:
         return text.strip().lower()
 
 
-def _event(delivery: Delivery, source: str, feedback: Feedback) -> Event:
+def event_of(delivery: Delivery, source: str, feedback: Feedback) -> Event:
+    """Make the event that a source's feedback about a delivery is."""
     status = parse_status(feedback.status) or parse_status(feedback.reply)
     bounce = feedback.bounce
     if feedback.kind == "bounced" and bounce is None:

@@ -57,16 +57,18 @@ class ItemMove(msgspec.Struct, frozen=True):
     """With "ready": due again only then (the transport is down, say)."""
 
 
-class Retry(msgspec.Struct, frozen=True):
-    """A list item to be born in the same transaction: deliveries that get another attempt. Only ids whose
-    outcome was applied in this transaction go in, so a window that is repeated after a lost connection,
-    or comes late, never queues anybody twice; none left, no item."""
+class FollowUp(msgspec.Struct, frozen=True):
+    """A list item to be born in the same transaction: deliveries that get another attempt, or whose refusal
+    is to be told. Only ids whose outcome was applied in this transaction go in, so a window that is repeated
+    after a lost connection, or comes late, never queues anybody twice; none left, no item."""
 
     message_id: int
     stream: Stream
     ids: tuple[int, ...]
     attempt: int
     delay_seconds: float
+    topic: Literal["send", "refusal"] = "send"
+    """A pause of the message holds what is to be sent, and nothing else."""
 
 
 class WindowAnswer(msgspec.Struct, frozen=True):
@@ -120,12 +122,12 @@ class Ledger(Protocol):
         moves: Sequence[ItemMove],
         outcomes: Sequence[Outcome] = (),
         intents: Sequence[int] = (),
-        retries: Sequence[Retry] = (),
+        follow_ups: Sequence[FollowUp] = (),
         stream: Stream = "broadcast",
     ) -> WindowAnswer:
         """Commit one window durably, in one transaction of one tenant: record `outcomes` (and an
         `attempts` row for each that was tried and not accepted), move the items' cursors, re-check
-        suppression of `intents`, and add `retries`. Outcomes apply even where their item is fenced, and
+        suppression of `intents`, and add `follow_ups`. Outcomes apply even where their item is fenced, and
         are then counted in the message's own counters. Those of an item's last lease are recorded before
         the same caller moves it under its next one. Raises StoreError with nothing written."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from courierx_core.ports.ledger import Ledger, Outcome, Retry
+from courierx_core.ports.ledger import FollowUp, Ledger, Outcome
 from courierx_core.ports.store import Store
 from courierx_core.testing.ledger_samples import (
     EXPIRED,
@@ -68,7 +68,7 @@ class AnswersContract(WithLedger):
         message, (a, b, c) = add(store, tenant, "a", "b", "c")
         (item,) = claim(ledger)
         outcomes = [outcome(item, a, "deferred"), outcome(item, b, "accepted"), outcome(item, c, "deferred")]
-        retry = Retry(message.id, "broadcast", (a, c), 2, 0.0)
+        retry = FollowUp(message.id, "broadcast", (a, c), 2, 0.0)
         ledger.window(tenant, [move(item, c, outcomes, "done")], outcomes, (), [retry])
         (again,) = claim(ledger)
         assert (again.ids, again.attempt, again.subject_id, again.stream) == (
@@ -89,8 +89,8 @@ class AnswersContract(WithLedger):
         evidence(ledger, tenant, message.id, b)
         outcomes = [outcome(item, each, "deferred") for each in (a, b)]
         retries = [
-            Retry(message.id, "broadcast", (a, b, c), 2, 0.0),
-            Retry(message.id, "broadcast", (b, c), 2, 0.0),
+            FollowUp(message.id, "broadcast", (a, b, c), 2, 0.0),
+            FollowUp(message.id, "broadcast", (b, c), 2, 0.0),
         ]
         ledger.window(tenant, [move(item, c, outcomes)], outcomes, (), retries)
         assert counted(store, tenant, message) == {"deferred": 1, "accepted": 1, "queued": 1}
@@ -103,19 +103,54 @@ class AnswersContract(WithLedger):
         intend(ledger, item, [a, b])
         first, second = [outcome(item, a, "deferred")], [outcome(item, b, "deferred")]
         ledger.window(
-            tenant, [move(item, b, first)], first, (), [Retry(message.id, "broadcast", (a,), 2, 600)]
+            tenant, [move(item, b, first)], first, (), [FollowUp(message.id, "broadcast", (a,), 2, 600)]
         )
         wait = ledger.next_due(topics=("send",))
         assert wait is not None
         assert 500 < wait <= 600
         pause(store, message)
         left = move(item, b, first + second, "done")
-        retries = [Retry(message.id, "broadcast", (b,), 2, 0.0)]
+        retries = [FollowUp(message.id, "broadcast", (b,), 2, 0.0)]
         assert ledger.window(tenant, [left], second, (), retries).held_on == frozenset()
         assert ledger.next_due(topics=("send",)) is None
         assert claim(ledger) == []
         assert counted(store, tenant, message) == {"deferred": 2}
         assert resume(store, message) == 3
+
+    def test_what_was_refused_is_told_by_an_item_of_its_own(self, store: Store[Any], ledger: Ledger) -> None:
+        tenant = add_tenant(store)
+        message, (a, b, c, d) = add(store, tenant, "a", "b", "c", "d")
+        (item,) = claim(ledger)
+        intend(ledger, item, [a, b, c, d])
+        evidence(ledger, tenant, message.id, b)
+        pause(store, message)
+        outcomes = [outcome(item, each, "bounced") for each in (a, b)] + [outcome(item, c, "deferred")]
+        further = [
+            FollowUp(message.id, "broadcast", (a, b), 1, 0.0, "refusal"),
+            FollowUp(message.id, "broadcast", (c,), 2, 0.0),
+        ]
+        for _ in range(2):
+            ledger.window(tenant, [move(item, d, outcomes)], outcomes, (), further)
+        assert claim(ledger) == []
+        (told,) = claim(ledger, limit=9, topics=("refusal",))
+        assert (told.ids, told.subject_id, told.stream) == ((a,), message.id, "broadcast")
+
+    def test_one_window_tries_some_again_and_tells_of_others(self, store: Store[Any], ledger: Ledger) -> None:
+        tenant = add_tenant(store)
+        message, (a, b) = add(store, tenant, "a", "b")
+        (item,) = claim(ledger)
+        outcomes = [outcome(item, a, "rejected"), outcome(item, b, "deferred")]
+        further = [
+            FollowUp(message.id, "broadcast", (b,), 2, 0.0),
+            FollowUp(message.id, "broadcast", (a,), 1, 0.0, "refusal"),
+        ]
+        ledger.window(tenant, [move(item, b, outcomes, "done")], outcomes, (), further)
+        assert [each.ids for each in claim(ledger, limit=9)] == [(b,)]
+        (told,) = claim(ledger, limit=9, topics=("refusal",), lease=EXPIRED)
+        assert told.ids == (a,)
+        assert [(each.topic, each.uncertain) for each in ledger.sweep()] == [("refusal", 0)]
+        assert [each.ids for each in claim(ledger, limit=9, topics=("refusal",))] == [(a,)]
+        assert counted(store, tenant, message) == {"rejected": 1, "deferred": 1}
 
     def test_a_repeated_window_changes_nothing(self, store: Store[Any], ledger: Ledger) -> None:
         tenant = add_tenant(store)
@@ -125,7 +160,7 @@ class AnswersContract(WithLedger):
         evidence(ledger, tenant, message.id, ids[4])
         states: tuple[Any, ...] = ("accepted", "deferred", "uncertain", "queued", "bounced")
         outcomes = [outcome(item, each, state) for each, state in zip(ids, states, strict=True)]
-        retries = [Retry(message.id, "broadcast", (ids[1], ids[3], ids[4]), 2, 0.0)]
+        retries = [FollowUp(message.id, "broadcast", (ids[1], ids[3], ids[4]), 2, 0.0)]
         for _ in range(3):
             answer = ledger.window(tenant, [move(item, ids[-1], outcomes)], outcomes, (), retries)
             assert answer.held_on == {item.id}
@@ -150,7 +185,7 @@ class AnswersContract(WithLedger):
         assert counted(store, tenant, message) == {"uncertain": 3}
         late = [outcome(item, a, "accepted", provider_id="p"), outcome(item, b, "deferred")]
         late.append(outcome(item, c, "uncertain"))
-        retries = [Retry(message.id, "broadcast", (b, c), 2, 0.0)]
+        retries = [FollowUp(message.id, "broadcast", (b, c), 2, 0.0)]
         for _ in range(2):
             answer = ledger.window(tenant, [move(item, c, late)], late, (), retries)
             assert answer.held_on == frozenset()

@@ -12,7 +12,7 @@ from courierx_core.messages.model import Message
 from courierx_core.ports.ledger import ItemMove, Ledger, Outcome
 from courierx_core.ports.store import Store
 from courierx_core.testing.store_samples import new_message
-from courierx_core.work import WorkItem
+from courierx_core.work import Topic, WorkItem
 
 EXPIRED = -1.0
 """A lease that has run out already: nobody waits for a clock."""
@@ -37,9 +37,15 @@ def add(store: Store[Any], tenant: int, *names: str, stream: Any = "broadcast") 
 
 
 def claim(
-    ledger: Ledger, *, owner: str = "w", lease: float = 600.0, limit: int = 1, **choice: Any
+    ledger: Ledger,
+    *,
+    owner: str = "w",
+    lease: float = 600.0,
+    limit: int = 1,
+    topics: Sequence[Topic] = ("send",),
+    **choice: Any,
 ) -> list[WorkItem]:
-    return ledger.claim(owner, limit=limit, lease_seconds=lease, topics=("send",), **choice)
+    return ledger.claim(owner, limit=limit, lease_seconds=lease, topics=topics, **choice)
 
 
 def intend(ledger: Ledger, item: WorkItem, ids: Sequence[int]) -> None:

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
 
 from courierx_core.delivery.model import OPEN, DeliveryState, moved
 from courierx_core.messages.model import Recipient
-from courierx_core.ports.ledger import ItemMove, Outcome, Retry
+from courierx_core.ports.ledger import FollowUp, ItemMove, Outcome
 from courierx_core.ports.store import Store
 from courierx_core.suppression.model import Suppression
 from courierx_core.testing.ledger_answers import evidence
@@ -143,7 +143,7 @@ class LedgerWalk(RuleBasedStateMachine):
                 self.open(walker, item)
         outcomes = walker.answers(said)
         retries = [
-            Retry(self.message.id, "broadcast", (each.id,), each.attempt + 1, 0.0)
+            FollowUp(self.message.id, "broadcast", (each.id,), each.attempt + 1, 0.0)
             for each in outcomes
             if each.state in OPEN
         ]

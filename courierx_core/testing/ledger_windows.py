@@ -7,7 +7,7 @@ from typing import Any, get_args
 import msgspec
 
 from courierx_core.delivery.model import Pace
-from courierx_core.ports.ledger import ItemMove, Ledger, Retry
+from courierx_core.ports.ledger import FollowUp, ItemMove, Ledger
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Stream
 from courierx_core.suppression.model import PLATFORM_WIDE, Suppression
@@ -47,7 +47,7 @@ class WindowsContract(WithLedger):
         assert found.in_flight == 2
         assert 0.06 < found.per_second <= 4.0  # all of them in the last minute
         rest = [outcome(item, each, "deferred") for each in ids[4:]]
-        retry = Retry(message.id, "broadcast", tuple(ids[4:]), 2, 0.0)
+        retry = FollowUp(message.id, "broadcast", tuple(ids[4:]), 2, 0.0)
         ledger.window(tenant, [move(item, ids[7], outcomes + rest, "done")], rest, (), [retry])
         found = pace()
         assert found.in_flight == 0

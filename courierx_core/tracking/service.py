@@ -53,7 +53,7 @@ def _keep(
                 moving[delivery.id] = event
         webhooks.announce(unit, unit.events.append(events, again=again))
         moved = unit.deliveries.arrive(moving) if moving else frozenset()
-    count(courier, SOURCE, events)
+    count(courier, events)
     for delivery_id in moving.keys() - moved:
         _arrive(courier, tenant_id, delivery_id, moving[delivery_id])
 

@@ -11,7 +11,7 @@ from psycopg.types.json import set_json_loads
 
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Recipient
-from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, Retry, Swept, WindowAnswer
+from courierx_core.ports.ledger import FollowUp, ItemMove, Ledger, Outcome, Swept, WindowAnswer
 from courierx_core.ports.transport import Stream
 from courierx_core.work import SEND_ITEM_MAX, Topic, WorkItem
 from courierx_sql import ledger_statements as sql
@@ -104,7 +104,7 @@ class PostgresLedger(Ledger):
         moves: Sequence[ItemMove],
         outcomes: Sequence[Outcome] = (),
         intents: Sequence[int] = (),
-        retries: Sequence[Retry] = (),
+        follow_ups: Sequence[FollowUp] = (),
         stream: Stream = "broadcast",
     ) -> WindowAnswer:
         values = (
@@ -118,21 +118,21 @@ class PostgresLedger(Ledger):
             *_columns(outcomes),
             int8s(intents),
             stream,
-            *(_retries(retries) if retries else ()),
+            *(_follow_ups(follow_ups) if follow_ups else ()),
         )
-        # An answer whose item is not moved here is counted by itself, and a retry without its answer is not
-        # born, neither of which a usual window sees to.
+        # An answer whose item is not moved here is counted by itself, and a follow-up without its answer is
+        # not born, neither of which a usual window sees to.
         answered = {each.id for each in outcomes}
         if {each.item_id for each in outcomes} <= {move.id for move in moves} and all(
-            answered.issuperset(retry.ids) for retry in retries
+            answered.issuperset(each.ids) for each in follow_ups
         ):
             try:
-                barred = self._inside(tenant_id, _usual(outcomes, retries), values)
+                barred = self._inside(tenant_id, _usual(outcomes, follow_ups), values)
             except _Unusual:
                 pass
             else:
                 return WindowAnswer(frozenset(move.id for move in moves), dict(barred))
-        statement = sql.WINDOW_WITH_RETRIES if retries else sql.WINDOW
+        statement = sql.WINDOW_WITH_FOLLOW_UPS if follow_ups else sql.WINDOW
         rows = self._inside(tenant_id, statement, values)
         return WindowAnswer(
             frozenset(id_ for id_, cause in rows if cause is None),
@@ -199,10 +199,10 @@ def _item(row: tuple[Any, ...]) -> WorkItem:
     return WorkItem(**values)
 
 
-def _usual(outcomes: Sequence[Outcome], retries: Sequence[Retry]) -> str:
+def _usual(outcomes: Sequence[Outcome], follow_ups: Sequence[FollowUp]) -> str:
     """Choose the least that does it: what is not in a statement needs no setting up."""
-    if retries:
-        return sql.USUAL_WINDOW_WITH_RETRIES
+    if follow_ups:
+        return sql.USUAL_WINDOW_WITH_FOLLOW_UPS
     noted = any(each.tries and each.state != "accepted" for each in outcomes)
     return sql.USUAL_WINDOW_WITH_ATTEMPTS if noted else sql.USUAL_WINDOW
 
@@ -214,16 +214,17 @@ def _columns(outcomes: Sequence[Outcome]) -> list[Packed]:
     return [int8s(column) if at in _NUMBERS else texts(column) for at, column in enumerate(columns)]
 
 
-def _retries(retries: Sequence[Retry]) -> tuple[Any, ...]:
+def _follow_ups(follow_ups: Sequence[FollowUp]) -> tuple[Any, ...]:
     items = [
-        (retry, retry.ids[at : at + SEND_ITEM_MAX])
-        for retry in retries
-        for at in range(0, len(retry.ids), SEND_ITEM_MAX)
+        (each, each.ids[at : at + SEND_ITEM_MAX])
+        for each in follow_ups
+        for at in range(0, len(each.ids), SEND_ITEM_MAX)
     ]
     return (
-        int8s([retry.message_id for retry, _ in items]),
-        texts([retry.stream for retry, _ in items]),
+        int8s([each.message_id for each, _ in items]),
+        texts([each.stream for each, _ in items]),
         texts(["{" + ",".join(map(str, ids)) + "}" for _, ids in items]),
-        int8s([retry.attempt for retry, _ in items]),
-        float8s([retry.delay_seconds for retry, _ in items]),
+        int8s([each.attempt for each, _ in items]),
+        float8s([each.delay_seconds for each, _ in items]),
+        texts([each.topic for each, _ in items]),
     )

@@ -18,7 +18,7 @@ import msgspec
 
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Recipient
-from courierx_core.ports.ledger import ItemMove, Outcome, Retry, Swept, WindowAnswer
+from courierx_core.ports.ledger import FollowUp, ItemMove, Outcome, Swept, WindowAnswer
 from courierx_core.ports.transport import Stream
 from courierx_core.work import Topic, WorkItem
 from courierx_sql import claims_sqlite, sweeps_sqlite, windows_sqlite
@@ -115,15 +115,15 @@ class SqliteLedger:
         moves: Sequence[ItemMove],
         outcomes: Sequence[Outcome] = (),
         intents: Sequence[int] = (),
-        retries: Sequence[Retry] = (),
+        follow_ups: Sequence[FollowUp] = (),
         stream: Stream = "broadcast",
     ) -> WindowAnswer:
         run = windows_sqlite.Window(self._connection, tenant_id)
         with self._transaction():
             held = run.move(moves)
             took = run.record(outcomes, held)
-            if retries:
-                run.retry(retries, took, run.paused(outcomes, held))
+            if follow_ups:
+                run.follow_up(follow_ups, took, run.paused(outcomes, held))
             suppressed = run.suppressed(intents, stream)
         return WindowAnswer(held, suppressed)
 

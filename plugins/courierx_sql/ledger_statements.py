@@ -255,38 +255,39 @@ WITH {_MOVES}, moved_at_once AS (
     SELECT $1::int8, message, kind, sum(n) FROM corrections
      GROUP BY message, kind HAVING sum(n) <> 0 ORDER BY message, kind
     ON CONFLICT (tenant_id, message_id, kind) DO UPDATE SET n = message_counters.n + excluded.n
-), {_NOTED}, {_BARRED}{{retries}}
+), {_NOTED}, {_BARRED}{{follow_ups}}
 SELECT id, NULL FROM kept UNION ALL SELECT id, cause FROM barred WHERE cause <> ''
 """
 
-# $23-$27. A retry of a message that was paused meanwhile is born held: `stopped` waits for the pause's
+# $23-$28. A retry of a message that was paused meanwhile is born held: `stopped` waits for the pause's
 # row lock and sees what it wrote.
-_RETRIES = f"""
+_FOLLOW_UPS = f"""
 , stopped AS MATERIALIZED (
     SELECT w.* FROM (SELECT DISTINCT item FROM outcomes WHERE item NOT IN (SELECT id FROM moved)) o
      CROSS JOIN LATERAL {_one("x.subject_id, x.state", "work", "id", "o.item", lock=" FOR SHARE")} w
 ), again AS MATERIALIZED (
-    SELECT r.n, r.message, r.stream, r.attempt, r.delay, array_agg(i.id ORDER BY i.id) AS ids
-      FROM unnest($23::int8[], $24::text[], $25::text[], $26::int8[], $27::float8[])
-           WITH ORDINALITY AS r(message, stream, ids, attempt, delay, n)
+    SELECT r.n, r.message, r.stream, r.attempt, r.delay, r.topic, array_agg(i.id ORDER BY i.id) AS ids
+      FROM unnest($23::int8[], $24::text[], $25::text[], $26::int8[], $27::float8[], $28::text[])
+           WITH ORDINALITY AS r(message, stream, ids, attempt, delay, topic, n)
      CROSS JOIN LATERAL unnest(r.ids::int8[]) AS i(id)
      WHERE EXISTS (SELECT FROM applied a WHERE a.id = i.id)
         OR EXISTS (SELECT FROM settled s WHERE s.id = i.id)
-     GROUP BY 1, 2, 3, 4, 5
+     GROUP BY 1, 2, 3, 4, 5, 6
 ), born AS (
     INSERT INTO work (tenant_id, id, stream, topic, subject_id, lo, hi, ids, attempt, due_at, state, cursor,
                       counts)
-    SELECT $1::int8, courierx_reserve('work', 1), stream, 'send', message, ids[1], ids[cardinality(ids)],
+    SELECT $1::int8, courierx_reserve('work', 1), stream, topic, message, ids[1], ids[cardinality(ids)],
            ids, attempt, now() + make_interval(secs => delay),
-           CASE WHEN EXISTS (SELECT FROM stopped s WHERE s.subject_id = message AND s.state = 'held')
-                  OR EXISTS (SELECT FROM moved m WHERE m.subject_id = message AND m.state = 'held')
+           CASE WHEN topic = 'send'
+                 AND (EXISTS (SELECT FROM stopped s WHERE s.subject_id = message AND s.state = 'held')
+                   OR EXISTS (SELECT FROM moved m WHERE m.subject_id = message AND m.state = 'held'))
                  THEN 'held' ELSE 'ready' END,
            ids[1] - 1, '{{}}'
       FROM again
 )"""
 
-WINDOW_WITH_RETRIES = WINDOW.format(retries=_RETRIES)
-WINDOW = WINDOW.format(retries="")
+WINDOW_WITH_FOLLOW_UPS = WINDOW.format(follow_ups=_FOLLOW_UPS)
+WINDOW = WINDOW.format(follow_ups="")
 
 # A window where nothing surprises: every item is ours still, every answer is of one of them, every row as it
 # was read. All the rest of WINDOW costs 0.25 ms to set up and is then not run. Where something does surprise,
@@ -302,20 +303,20 @@ SELECT (found.moved || ' moved, ' || found.applied || ' applied: {SURPRISED}')::
  WHERE found.moved <> cardinality($2::int8[]) OR found.applied <> cardinality($8::int8[])
 """
 
-# Every answer was taken here, and no item is held: so each retry is born, and ready.
+# Every answer was taken here, and no item is held: so each follow-up is born, and ready.
 _BORN = """born AS (
     INSERT INTO work (tenant_id, id, stream, topic, subject_id, lo, hi, ids, attempt, due_at, state, cursor,
                       counts)
-    SELECT $1::int8, courierx_reserve('work', 1), stream, 'send', message, ids[1], ids[cardinality(ids)],
+    SELECT $1::int8, courierx_reserve('work', 1), stream, topic, message, ids[1], ids[cardinality(ids)],
            ids, attempt, now() + make_interval(secs => delay), 'ready', ids[1] - 1, '{}'
-      FROM (SELECT message, stream, ids::int8[] AS ids, attempt, delay
-              FROM unnest($23::int8[], $24::text[], $25::text[], $26::int8[], $27::float8[])
-                   AS r(message, stream, ids, attempt, delay)) r
+      FROM (SELECT message, stream, ids::int8[] AS ids, attempt, delay, topic
+              FROM unnest($23::int8[], $24::text[], $25::text[], $26::int8[], $27::float8[], $28::text[])
+                   AS r(message, stream, ids, attempt, delay, topic)) r
 )"""
 
 USUAL_WINDOW = _USUAL.format(more="")
 USUAL_WINDOW_WITH_ATTEMPTS = _USUAL.format(more=f"{_NOTED}, ")
-USUAL_WINDOW_WITH_RETRIES = _USUAL.format(more=f"{_NOTED}, {_BORN}, ")
+USUAL_WINDOW_WITH_FOLLOW_UPS = _USUAL.format(more=f"{_NOTED}, {_BORN}, ")
 
 EXPIRED = """
 SELECT tenant_id, id FROM work WHERE lease_until <= now() ORDER BY lease_until LIMIT $1::int8

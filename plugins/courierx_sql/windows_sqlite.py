@@ -1,4 +1,4 @@
-"""A window on SQLite, in four steps inside one transaction: move, record, retry, check the intents.
+"""A window on SQLite, in four steps inside one transaction: move, record, follow up, check the intents.
 
 Common outcomes cost one UPDATE for all that are alike, and no read. Only when a row is not as it was read,
 or its item is not held, the rows are read and `settlement` decides one by one.
@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from courierx_core.delivery.settlement import settle
-from courierx_core.ports.ledger import ItemMove, Outcome, Retry
+from courierx_core.ports.ledger import FollowUp, ItemMove, Outcome
 from courierx_core.ports.transport import Stream
 from courierx_core.work import SEND_ITEM_MAX
 from courierx_sql.causes_sqlite import cause
@@ -66,9 +66,9 @@ _RESERVE = (
 _HELD = (
     "SELECT 1 FROM work WHERE tenant_id = ? AND subject_id = ? AND topic = 'send' AND state = 'held' LIMIT 1"
 )
-_RETRY = (
+_FOLLOW_UP = (
     "INSERT INTO work (tenant_id, id, stream, topic, subject_id, lo, hi, ids, attempt, due_at, state, cursor,"
-    f" counts) VALUES (?, ?, ?, 'send', ?, ?, ?, ?, ?, {SQLITE_NOW} + ?, ?, ?, '{{}}')"
+    f" counts) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, {SQLITE_NOW} + ?, ?, ?, '{{}}')"
 )
 
 
@@ -204,26 +204,27 @@ class Window:
         if rows:
             self._connection.executemany(_ATTEMPT, rows)
 
-    def retry(self, retries: Sequence[Retry], took: frozenset[int], paused: frozenset[int]) -> None:
-        """Add list items of what took its outcome here; of a message in `paused` they are born held."""
+    def follow_up(self, follow_ups: Sequence[FollowUp], took: frozenset[int], paused: frozenset[int]) -> None:
+        """Add list items of what took its outcome here; what is to be sent of a message in `paused` is born
+        held."""
         rows = []
-        for retry in retries:
-            ids = sorted(took.intersection(retry.ids))
+        for each in follow_ups:
+            ids = sorted(took.intersection(each.ids))
             for at in range(0, len(ids), SEND_ITEM_MAX):
                 chunk = ids[at : at + SEND_ITEM_MAX]
-                rows.append((retry, chunk, msgspec.json.encode(chunk).decode()))
+                rows.append((each, chunk, msgspec.json.encode(chunk).decode()))
         if not rows:
             return
         (after,) = self._connection.execute(_RESERVE, ("work", len(rows))).fetchone()
         self._connection.executemany(
-            _RETRY,
+            _FOLLOW_UP,
             [
                 (
-                    self._tenant, after - len(rows) + n, retry.stream, retry.message_id, chunk[0], chunk[-1],
-                    text, retry.attempt, retry.delay_seconds,
-                    "held" if retry.message_id in paused else "ready", chunk[0] - 1,
+                    self._tenant, after - len(rows) + n, each.stream, each.topic, each.message_id, chunk[0],
+                    chunk[-1], text, each.attempt, each.delay_seconds,
+                    "held" if each.topic == "send" and each.message_id in paused else "ready", chunk[0] - 1,
                 )
-                for n, (retry, chunk, text) in enumerate(rows)
+                for n, (each, chunk, text) in enumerate(rows)
             ],
         )  # fmt: skip
 

@@ -81,6 +81,6 @@ def test_what_a_campaign_waits_for() -> None:
 
 def test_the_topics_of_background_work() -> None:
     assert set(get_args(Topic)) == {
-        "snapshot", "send", "resend", "schedule", "import", "export", "webhook", "hook", "domain_check",
-        "erase", "prune",
+        "snapshot", "send", "resend", "refusal", "schedule", "import", "export", "webhook", "hook",
+        "domain_check", "erase", "prune",
     }  # fmt: skip

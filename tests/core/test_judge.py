@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from courierx_core.courier import Policy
-from courierx_core.delivery.judge import Attempt, Verdict, group_retries, judge, retry_delay
+from courierx_core.delivery.judge import Attempt, Verdict, follow_ups, judge, retry_delay
+from courierx_core.delivery.model import DeliveryState
 from courierx_core.messages.model import Content, Message, Recipient
 from courierx_core.ports.transport import Accepted, Deferred, Refused, Uncertain
 
@@ -108,7 +110,7 @@ def test_every_retry_is_in_exactly_one_item_in_order(rows: list[tuple[int, float
             id=100 - i, item_id=3, message_id=5, state="deferred", attempt=number, before="queued"
         )
         verdicts.append(Verdict(outcome, delay))
-    retries = group_retries(verdicts, {5: attempt().message})
+    retries = follow_ups(verdicts, {5: attempt().message})
     wanted = sorted(v.outcome.id for v in verdicts if v.retry_in is not None)
     assert sorted(i for retry in retries for i in retry.ids) == wanted
     for retry in retries:
@@ -116,6 +118,17 @@ def test_every_retry_is_in_exactly_one_item_in_order(rows: list[tuple[int, float
         mine = [v for v in verdicts if v.outcome.id in retry.ids]
         assert {v.outcome.attempt + 1 for v in mine} == {retry.attempt}
         assert {v.retry_in for v in mine} == {retry.delay_seconds}
+
+
+def test_what_is_refused_is_told_in_an_item_of_its_own_and_not_tried_again() -> None:
+    states: tuple[DeliveryState, ...] = ("bounced", "accepted", "rejected", "deferred", "failed", "uncertain")
+    verdicts = []
+    for number, state in enumerate(states, 1):
+        outcome = msgspec.structs.replace(attempt().ends(state), id=number)
+        verdicts.append(Verdict(outcome, 60.0 if state == "deferred" else None))
+    retry, told = sorted(follow_ups(verdicts, {5: attempt().message}), key=lambda each: each.topic != "send")
+    assert (retry.topic, retry.ids) == ("send", (4,))
+    assert (told.topic, told.ids, told.delay_seconds) == ("refusal", (1, 3), 0.0)
 
 
 # What a server, or a plugin, may say: also what no text column takes, and half of what UTF-8 does.

@@ -14,10 +14,11 @@ def test_everything_that_comes_back_is_in_the_report(tmp_path: Path) -> None:
     result = run_demo(tmp_path, 600)
     assert result.adds_up
     assert result.audience == 600
-    assert result.states["bounced"] == 2 * result.returned == 12
+    assert result.states["bounced"] == 2 * result.returned == 2 * result.refused == 12
     assert {reason.example for reason in result.report.reasons} >= {REFUSED, WHY}
     events = result.report.events
-    assert events["bounced"].people == result.returned
+    assert events["bounced"].people == events["bounced"].all == 12
     assert events["opened"].people > events["clicked"].people > events["unsubscribed"].people > 0
     assert not msgspec.structs.replace(result, returned=result.returned - 1).adds_up
+    assert not msgspec.structs.replace(result, refused=result.refused - 1).adds_up
     assert not msgspec.structs.replace(result, readings=type(result.readings)()).adds_up

@@ -11,7 +11,7 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.delivery.service import resend
 from courierx_core.messages.service import complete_message, settle_message
 from courierx_core.ports.driver import Runtime, utcnow
-from courierx_core.ports.ledger import ItemMove, Outcome, Retry
+from courierx_core.ports.ledger import FollowUp, ItemMove, Outcome
 from courierx_core.ports.transport import Deferred, Envelope, Receipt, Uncertain
 from courierx_mock.transport import MockTransport
 from tests.e2e.conftest import Platform
@@ -128,7 +128,7 @@ def test_a_late_no_that_is_tried_again_opens_a_completed_campaign(assemble: Asse
     assert complete_message(courier, item.tenant_id, item.subject_id)
     assert platform.report(campaign_id).status == "completed"
     late = Outcome(item.hi, item.id, item.subject_id, "deferred", item.attempt, tries=1)
-    retry = Retry(item.subject_id, "broadcast", (item.hi,), item.attempt + 1, 0.0)
+    retry = FollowUp(item.subject_id, "broadcast", (item.hi,), item.attempt + 1, 0.0)
     ledger.window(item.tenant_id, [], [late], (), [retry])
     ledger.close()
     settle_message(courier, item.tenant_id, item.subject_id)

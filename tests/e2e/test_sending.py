@@ -225,7 +225,7 @@ def test_a_clone_goes_to_exactly_those_who_got_nothing(assemble: Assemble) -> No
 
     def script(envelope: Envelope) -> Receipt | None:
         bad = refusing and envelope.rcpt_to.startswith("p1")
-        return Refused(envelope.id, "550 5.1.1 no such user") if bad else None
+        return Refused(envelope.id, "550 5.7.1 not today") if bad else None
 
     platform = assemble(mock(script))
     platform.people(*addresses(12))

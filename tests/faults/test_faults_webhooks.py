@@ -7,9 +7,10 @@ from courierx_core.feedback.service import receive
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.feedback import Feedback
 from courierx_core.testing.http import HttpAnswer, HttpCall, HttpPeer
+from courierx_core.testing.script import Rule
 from courierx_core.webhooks import service as webhooks
 from courierx_core.webhooks.model import Call
-from tests.faults.conftest import Sites
+from tests.faults.conftest import PACED, Sites
 from tests.faults.invariants import check_invariants, deliveries_of, send_id
 from tests.faults.site import WINDOW, Site, wait_for
 
@@ -67,3 +68,27 @@ def test_r24_a_bad_receiver_delays_no_mail_and_hears_of_an_event_under_one_id(si
         assert len(log_of(site, webhook_id)) == 2
         assert receiver.attempts() == 3
         worker.stop()
+
+
+def test_r24_a_kill_loses_the_word_of_no_refusal_and_tells_none_twice(sites: Sites) -> None:
+    refusing = Rule(stage="rcpt", recipient="gone*", action="550 5.1.1 There is no such user here")
+    site = sites(PACED, refusing)
+    with site.courier.store.begin(site.tenant_id) as unit:
+        webhook_id = webhooks.create(site.courier, unit, "https://x.example/in").webhook.id
+        unit.work.end(webhook_id, topics=("webhook",))  # nobody calls it
+    campaigns = [site.start(site.people(2 * WINDOW, name)[0]) for name in ("p", "gone")]
+    for nth in (1, 3):
+        worker = site.worker(failpoint=f"after_record:kill:{nth}")
+        assert worker.wait() == -9, worker.words()
+        site.let_time_pass()
+    worker = site.worker()
+    site.finish(*campaigns)
+    told = "SELECT 1 FROM work WHERE topic = 'refusal' AND state <> 'done'"
+    wait_for("all that was refused is told", lambda: not site.rows(told))
+    worker.stop()
+    refused = [row.id for each in campaigns for row in deliveries_of(site, each) if row.state == "bounced"]
+    assert refused
+    with site.courier.store.begin(site.tenant_id, write=False) as unit:
+        events = unit.events.list(limit=1000)
+    assert sorted(event.delivery_id or 0 for event in events) == sorted(refused)
+    assert sorted(call.event_id or 0 for call in log_of(site, webhook_id)) == sorted(e.id for e in events)

@@ -17,7 +17,7 @@ from courierx_core.audience.model import Audience, NewSubscriber
 from courierx_core.config import load
 from courierx_core.errors import ConfigError, StoreError
 from courierx_core.ports.driver import Runtime, Secret
-from courierx_core.ports.ledger import ItemMove, Outcome, Retry
+from courierx_core.ports.ledger import FollowUp, ItemMove, Outcome
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.work import SEND_ITEM_MAX, WorkItem
 from courierx_sql import ledger_statements as sql
@@ -118,8 +118,8 @@ def test_a_reply_of_any_bytes_is_kept(postgresql_store: PostgresStore, ledger: P
 
 
 PINNED = (
-    "WINDOW", "WINDOW_WITH_RETRIES", "USUAL_WINDOW", "USUAL_WINDOW_WITH_ATTEMPTS",
-    "USUAL_WINDOW_WITH_RETRIES", "READ_RANGE", "READ_LIST", "CLAIM", "NEXT_DUE", "RENEW", "EXPIRED",
+    "WINDOW", "WINDOW_WITH_FOLLOW_UPS", "USUAL_WINDOW", "USUAL_WINDOW_WITH_ATTEMPTS",
+    "USUAL_WINDOW_WITH_FOLLOW_UPS", "READ_RANGE", "READ_LIST", "CLAIM", "NEXT_DUE", "RENEW", "EXPIRED",
 )  # fmt: skip
 RARELY_RUN = {"moved_later", "settled", "resolved"}
 """Parts of a window that are not run at all where nothing was overtaken."""
@@ -374,12 +374,12 @@ def test_a_deferral_is_nothing_unusual(postgresql_store: PostgresStore, ledger: 
         Outcome(second, item.id, message, "accepted", 1, tries=1),
     ]
     move = ItemMove(item.id, item.epoch, second, {"queued": -2, "deferred": 1, "accepted": 1})
-    ledger.window(item.tenant_id, [move], said, (), [Retry(message, "broadcast", (first,), 2, 0.0)])
+    ledger.window(item.tenant_id, [move], said, (), [FollowUp(message, "broadcast", (first,), 2, 0.0)])
     (again,) = ledger.claim("w", limit=9, lease_seconds=60, topics=("send",))
     assert (again.ids, again.attempt) == ((first,), 2)
     prepared = ledger._connected()._names
-    assert sql.USUAL_WINDOW_WITH_RETRIES in prepared
-    assert sql.WINDOW_WITH_RETRIES not in prepared
+    assert sql.USUAL_WINDOW_WITH_FOLLOW_UPS in prepared
+    assert sql.WINDOW_WITH_FOLLOW_UPS not in prepared
 
 
 def test_a_large_retry_is_cut_into_items(postgresql_store: PostgresStore, ledger: PostgresLedger) -> None:
@@ -392,7 +392,7 @@ def test_a_large_retry_is_cut_into_items(postgresql_store: PostgresStore, ledger
         counts = {"queued": -len(ids), "deferred": len(ids)}
         moves.append(ItemMove(item.id, item.epoch, ids[-1], counts, "done"))
     ids = [each.id for each in outcomes]
-    ledger.window(tenant, moves, outcomes, (), [Retry(message, "broadcast", tuple(ids), 2, 0.0)])
+    ledger.window(tenant, moves, outcomes, (), [FollowUp(message, "broadcast", tuple(ids), 2, 0.0)])
     again = ledger.claim("w", limit=9, lease_seconds=60, topics=("send",))
     assert sorted(len(each.ids or ()) for each in again) == [10, SEND_ITEM_MAX]
     assert sorted(number for each in again for number in each.ids or ()) == ids

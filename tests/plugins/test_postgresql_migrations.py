@@ -218,7 +218,7 @@ def test_one_plain_role_is_enough(version: str) -> None:
 def send_something(store: SqlStore[Any], ledger: Any, tenant: int) -> None:
     """Go once through everything that is written for PostgreSQL alone."""
     from courierx_core.audience.model import Audience, MailingList, NewSubscriber
-    from courierx_core.ports.ledger import ItemMove, Outcome, Retry
+    from courierx_core.ports.ledger import FollowUp, ItemMove, Outcome
     from courierx_core.testing.store_samples import new_message
 
     with store.begin(tenant) as unit:
@@ -237,7 +237,7 @@ def send_something(store: SqlStore[Any], ledger: Any, tenant: int) -> None:
         Outcome(b, item.id, message.id, "deferred", 1, tries=1),
     ]
     counts = {"queued": -2, "accepted": 1, "deferred": 1}
-    retries = [Retry(message.id, "broadcast", (b,), 2, 0.0)]
+    retries = [FollowUp(message.id, "broadcast", (b,), 2, 0.0)]
     move = ItemMove(item.id, item.epoch, c, counts)
     assert ledger.window(tenant, [move], outcomes, (), retries).held_on == {item.id}
     ledger.renew("w", lease_seconds=-1)

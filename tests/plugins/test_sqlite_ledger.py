@@ -20,7 +20,7 @@ from courierx_core.delivery.model import moved
 from courierx_core.errors import StoreError
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.driver import Runtime
-from courierx_core.ports.ledger import ItemMove, Ledger, Outcome, Retry
+from courierx_core.ports.ledger import FollowUp, ItemMove, Ledger, Outcome
 from courierx_core.ports.store import Store
 from courierx_core.suppression.model import Suppression
 from courierx_core.testing.store_people import add_people
@@ -225,9 +225,9 @@ def test_retries_wait_their_time_and_a_pause_holds_them(sqlite_store: Store[Any]
     (item,) = claim(ledger)
     ledger.window(tenant, [ItemMove(item.id, 1, b, item.counts)], (), [a, b])
 
-    def deferred(number: int) -> tuple[list[Outcome], list[Retry]]:
+    def deferred(number: int) -> tuple[list[Outcome], list[FollowUp]]:
         outcome = Outcome(number, item.id, message.id, "deferred", 1, tries=1, status="4.2.1", stage="data")
-        return [outcome], [Retry(message.id, "broadcast", (number, number + 1000), 2, 600)]
+        return [outcome], [FollowUp(message.id, "broadcast", (number, number + 1000), 2, 600)]
 
     counts = moved(item.counts, "queued", "deferred")
     ledger.window(tenant, [ItemMove(item.id, 1, b, counts)], *((lambda o, r: (o, (), r))(*deferred(a))))
@@ -260,7 +260,7 @@ def test_a_repeated_window_changes_nothing(sqlite_store: Store[Any], ledger: Led
     counts: Mapping[str, int] = item.counts
     for each in outcomes:
         counts = moved(counts, "queued", each.state)
-    retry = Retry(message.id, "broadcast", (ids[1],), 2, 0)
+    retry = FollowUp(message.id, "broadcast", (ids[1],), 2, 0)
     for _ in range(3):
         answer = ledger.window(tenant, [ItemMove(item.id, 1, ids[2], counts)], outcomes, (), [retry])
         assert answer.held_on == {item.id}
@@ -538,7 +538,7 @@ class Walk:
         if moves[0].state == "done":
             worker.item = None
 
-    def answer(self, worker: Worker, answers: list[str]) -> tuple[list[Outcome], list[Retry]]:
+    def answer(self, worker: Worker, answers: list[str]) -> tuple[list[Outcome], list[FollowUp]]:
         """Turn what the far side said of the oldest under way into outcomes, and count them."""
         outcomes, retries = [], []
         for (number, (of, row)), said in zip(list(worker.under_way.items()), answers, strict=False):
@@ -556,7 +556,7 @@ class Walk:
                 )
             )
             if said in ("deferred", "put back"):
-                retries.append(Retry(self.message.id, "broadcast", (number,), of.attempt + 1, 0.0))
+                retries.append(FollowUp(self.message.id, "broadcast", (number,), of.attempt + 1, 0.0))
             if said in ("deferred", "put back", "bounced"):
                 self.perhaps_sent.discard(number)
             if worker.item is not None and (of.id, of.epoch) == (worker.item.id, worker.item.epoch):
