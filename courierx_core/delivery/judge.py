@@ -39,9 +39,11 @@ class Attempt(msgspec.Struct, frozen=True, gc=False):
     ) -> Outcome:
         """Make the outcome that leaves the row in `state`."""
         to = self.recipient
+        # Nearly always all words but the reply are empty, and asking is quicker than calling.
         return Outcome(
-            to.id, self.item_id, to.message_id, state, self.number, to.state, tries, storable(reason),
-            storable(status or ""), storable(provider_id), storable(reply), stage, self.transport,
+            to.id, self.item_id, to.message_id, state, self.number, to.state, tries,
+            storable(reason) if reason else "", storable(status) if status else "",
+            storable(provider_id) if provider_id else "", storable(reply), stage, self.transport,
         )  # fmt: skip
 
     def put_back(self, *, status: str | None = None, reply: str = "") -> Outcome:
