@@ -17,6 +17,7 @@ from courierx_core.ports.resolver import Resolver
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
 from courierx_core.secrets import SecretBox
+from courierx_core.transports.routes import Route
 
 if TYPE_CHECKING:
     from courierx_core.hooks import Hooks
@@ -57,6 +58,8 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
     resolver: Resolver[Any] | None = None
     """None where COURIERX_RESOLVER names none."""
     transports: Mapping[str, Transport[Any]]
+    routes: Mapping[str, Route] = {}
+    """By name, none of which is a transport's."""
     feedback: Mapping[str, FeedbackSource[Any]] = {}
     """By the name in their URL: a transport's, or their own where no transport is called so."""
     hooks: Hooks
@@ -72,6 +75,18 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
         if self.runtime.secrets is None:
             raise ConfigError("This process has no COURIERX_SECRET_KEY, so it can keep no secret.")
         return self.runtime.secrets
+
+    def ways(self, name: str) -> tuple[str, ...]:
+        """Return the transports that what names `name` may go over: itself, or its route's; () is none."""
+        route = self.routes.get(name)
+        if route is not None:
+            return route.names
+        return (name,) if name in self.transports else ()
+
+    @property
+    def ways_known(self) -> str:
+        """Say what a message may name: transports and routes, by name; 'none' where there is nothing."""
+        return ", ".join([*self.transports, *self.routes]) or "none"
 
     def startup(self) -> None:
         """Tell every hook plugin that the process is assembled. Raises PluginError: it must not start."""

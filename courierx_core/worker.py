@@ -352,6 +352,7 @@ class Worker:
     def _count_uncertain(self, swept: Swept) -> None:
         if not swept.uncertain:
             return
+        # of a route, nobody is left who knows which of its transports it was: it counts by the route's name
         with self.courier.store.begin(swept.tenant_id, write=False) as unit:
             transport = unit.messages.get(swept.subject_id).transport
         self.courier.tallies.count(

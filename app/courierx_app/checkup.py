@@ -38,7 +38,15 @@ def checkup(configuration: Configuration) -> list[Problem]:
         found.append(_no_transport(configuration))
     for each in drivers:
         found += _driver(each, configuration)
-    return found
+    return found + _routes(configuration)
+
+
+def _routes(configuration: Configuration) -> list[Problem]:
+    default = default_transport(configuration)
+    return [
+        Problem("info", "route", f"{name}: {route}{' (default)' if name == default else ''}.")
+        for name, route in configuration.routes.items()
+    ]
 
 
 def _plugins(configuration: Configuration) -> list[Problem]:

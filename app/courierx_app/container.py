@@ -81,6 +81,7 @@ def build(configuration: Configuration) -> Courier:
         limiter=_only(made, LIMITERS),
         resolver=_only(made, RESOLVERS) if settings.resolver else None,
         transports=made.get(TRANSPORTS.group, {}),
+        routes=configuration.routes,
         feedback=made.get(FEEDBACK.group, {}),
         hooks=hooks,
         tokens=TokenKeys(keys),
@@ -156,8 +157,8 @@ def default_sender(settings: Settings) -> str:
 
 
 def default_transport(configuration: Configuration) -> str:
-    """Return the transport of a campaign that names none: the setting, else the only one of the file,
-    else mock in development; '' is none."""
+    """Return the transport or route of a campaign that names none: the setting, else the only transport of
+    the file, else mock in development; '' is none."""
     settings, tables = configuration.settings, configuration.tables.transports
     if settings.transport:
         return settings.transport
@@ -189,9 +190,14 @@ def listing(configuration: Configuration) -> list[Installed]:
 
 
 def transports_of(configuration: Configuration) -> dict[str, tuple[str, dict[str, Any]]]:
-    """Return name -> driver and settings of each transport: the file's, and the default."""
-    default = default_transport(configuration)
-    return _instances(configuration.tables.transports, (default,) if default else ())
+    """Return name -> driver and settings of each transport: the file's, the routes' and the default."""
+    named = [
+        default_transport(configuration),
+        *(n for each in configuration.routes.values() for n in each.names),
+    ]
+    return _instances(
+        configuration.tables.transports, [each for each in named if each and each not in configuration.routes]
+    )
 
 
 def sources_of(configuration: Configuration) -> dict[str, tuple[str, dict[str, Any]]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -17,9 +18,9 @@ from courierx_core.errors import ConfigError, Conflict, InvalidInput
 from courierx_core.imports.model import Options
 from courierx_core.imports.steps import ImportReport, import_csv
 from courierx_core.messages.service import freeze
-from courierx_core.ports.driver import checked
+from courierx_core.ports.driver import Problem, checked
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.ports.transport import Stream
+from courierx_core.ports.transport import Stream, Transport
 from courierx_core.tenants import service as tenants
 
 TENANT = "courierx send"
@@ -67,14 +68,19 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         return self.campaign.status != "draft"
 
     def check_transport(self, courier: Courier) -> None:
-        """Raise ConfigError where the far side cannot be used now, before anybody waits for it."""
+        """Raise ConfigError where no far side can be used now, before anybody waits for it."""
         name = self.campaign.transport or courier.policy.default_transport
-        for problem in checked(courier.transports[name]):
-            if problem.level == "error":
-                raise ConfigError(f"{problem.text.rstrip('.')}. {problem.remedy}".strip())
+        errors = [_error(courier.transports[each]) for each in courier.ways(name)]
+        problem = errors[0] if errors and all(errors) else None
+        if problem is not None:
+            raise ConfigError(f"{problem.text.rstrip('.')}. {problem.remedy}".strip())
 
     def start(self, courier: Courier) -> None:
         campaigns.start(courier, self.tenant_id, self.campaign.id)
+
+
+def _error(transport: Transport[Any]) -> Problem | None:
+    return next((each for each in checked(transport) if each.level == "error"), None)
 
 
 def prepare(courier: Courier, mailing: Mailing, progress: Callable[[int], None]) -> Prepared:

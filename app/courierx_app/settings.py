@@ -19,6 +19,7 @@ from courierx_core import dotenv
 from courierx_core.config import load, merged
 from courierx_core.errors import ConfigError
 from courierx_core.ports.driver import Secret
+from courierx_core.transports.routes import Route
 
 FILE = "courierx.toml"
 DOTENV = ".env"
@@ -58,8 +59,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sender_email: Annotated[str, Meta(extra={"env": "SES_SENDER_EMAIL"})] = ""
     """The From of a campaign whose tenant has no sender of its own."""
     transport: Annotated[str, Meta(extra={"env": "COURIERX_TRANSPORT"})] = ""
-    """The default transport: a name of `[transports.NAME]`, or a driver's. '' is mock in development and
-    none elsewhere, unless courierx.toml has exactly one."""
+    """The default transport: a name of `[transports.NAME]` or `[routes.NAME]`, or a driver's. '' is mock in
+    development and none elsewhere, unless courierx.toml has exactly one transport."""
     queue: Annotated[str, Meta(extra={"env": "COURIERX_QUEUE"})] = "embedded"
     limiter: Annotated[str, Meta(extra={"env": "COURIERX_LIMITER"})] = "local"
     resolver: Annotated[str, Meta(extra={"env": "COURIERX_RESOLVER"}, examples=["dns"])] = ""
@@ -125,6 +126,8 @@ class DriverTables(msgspec.Struct, frozen=True, kw_only=True):
     limiter: dict[str, Any] = {}
     resolver: dict[str, Any] = {}
     store: dict[str, Any] = {}
+    routes: dict[str, dict[str, Any]] = {}
+    """Read already: `Configuration.routes`."""
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,6 +140,7 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     """`.env` below the environment, blanks left out."""
     dotenv: Mapping[str, str]
     own_table: Mapping[str, Any]
+    routes: Mapping[str, Route] = {}
 
 
 def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
@@ -157,11 +161,35 @@ def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
         problems.append(f"{FILE}: {problem}; drivers' tables look like [transports.NAME] and [queue]")
     if not problems:
         problems = refusals(settings)
+        routes = {name: _route(name, each, tables, problems) for name, each in tables.routes.items()}
     if problems:
         raise ConfigError("\n".join(problems))
     return Configuration(
-        settings=settings, tables=tables, folder=folder, environ=everything, dotenv=lines, own_table=own
+        settings=settings,
+        tables=tables,
+        folder=folder,
+        environ=everything,
+        dotenv=lines,
+        own_table=own,
+        routes=routes,
     )
+
+
+def _route(name: str, table: dict[str, Any], tables: DriverTables, problems: list[str]) -> Route:
+    where = f"[routes.{name}] of {FILE}"
+    try:
+        route = load(Route, table=table, environ={}, where=where)
+    except ConfigError as problem:
+        problems.append(str(problem))
+        return Route(transports={name: 1})
+    if name in tables.transports:
+        problems.append(f"{where}: {name} is a transport already; call the route another name")
+    problems += [
+        f"{where}: {each} is a route; a route takes transports"
+        for each in route.names
+        if each in tables.routes
+    ]
+    return route
 
 
 def refusals(settings: Settings, *, dev: bool = False) -> list[str]:

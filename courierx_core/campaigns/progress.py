@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Literal, TypeAlias
 
@@ -191,8 +191,9 @@ def _for_something(
             since=campaign.started_at,
             remedy="None needed: sending has begun with those.",
         )
-    stopped = paused.get(found.message.transport)
-    if stopped is not None:
+    ways = courier.ways(found.message.transport) or (found.message.transport,)
+    all_paused = all(each in paused for each in ways)
+    for stopped in [paused[each] for each in ways] if all_paused else ():
         yield Waiting(
             code="transport_paused",
             detail=f"transport {stopped.name} is paused: {stopped.reason}",
@@ -209,7 +210,7 @@ def _for_something(
             since=standing.stale_until - timedelta(seconds=courier.policy.lease_seconds),
             remedy="Wait: another worker takes them over then.",
         )
-    told: set[WaitingCode] = {"transport_paused"} if stopped is not None else set()
+    told: set[WaitingCode] = {"transport_paused"} if all_paused else set()
     told |= {"quota"} if quotas else set()
     yield from _for_a_time(found, told)
     for item in standing.later:
@@ -236,7 +237,6 @@ def _for_a_quota(found: _Found, quotas: Sequence[Quota]) -> Iterator[Waiting]:
 
 def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
     """Say once for each reason not `told` yet why items are due later, with the earliest of them."""
-    name = found.message.transport
     for due, delivery in found.later:
         plugin = delivery.reason.removeprefix("plugin:") if delivery.reason.startswith("plugin:") else ""
         code: WaitingCode = "plugin" if plugin else "deferred_until"
@@ -248,6 +248,7 @@ def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
             continue
         elif delivery.state == "queued":
             code, words = "transport_paused", delivery.reply or "it is down"
+            name = delivery.transport or found.message.transport
             detail = f"transport {name} rests until {_time(due)}: {words}"
             remedy = "None if it passes; else `courierx doctor` checks the transport."
         elif delivery.reply:
@@ -259,20 +260,31 @@ def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
 
 def _for_the_rate(courier: Courier, found: _Found) -> Iterator[Waiting]:
     message, pace = found.message, found.pace
-    transport = courier.transports.get(message.transport)
-    traits = transport.limits() if transport else None
-    if traits is None or not traits.per_second or not found.standing.moving or found.standing.stale:
+    name, traits = (
+        message.transport,
+        [courier.transports[each].limits() for each in _shared(courier, message)],
+    )
+    if not traits or not all(each.per_second for each in traits):
         return
-    share = broadcast_rate(traits.per_second) if message.stream == "broadcast" else traits.per_second
+    if not found.standing.moving or found.standing.stale:
+        return
+    takes = sum(each.per_second for each in traits)
+    share = broadcast_rate(takes) if message.stream == "broadcast" else takes
     # the window begins at twice the connections: where it has room, only permits can be lacking
-    if pace.per_second < share / 2 and pace.in_flight >= 2 * traits.max_concurrency:
+    if pace.per_second < share / 2 and pace.in_flight >= 2 * max(each.max_concurrency for each in traits):
         return
-    of_it = f", {share} of them for campaigns" if share < traits.per_second else ""
+    of_it = f", {share} of them for campaigns" if share < takes else ""
     yield Waiting(
         code="transport_rate",
-        detail=f"transport {message.transport} takes {traits.per_second}/s{of_it}",
-        remedy=f"Raise transports.{message.transport}.per_second, where the far side allows more.",
+        detail=f"transport {name} takes {takes}/s{of_it}",
+        remedy=f"Raise transports.{name}.per_second, where the far side allows more.",
     )
+
+
+def _shared(courier: Courier, message: Message) -> Iterable[str]:
+    """Return what carries a message while all is well."""
+    route = courier.routes.get(message.transport)
+    return route.transports if route is not None else courier.ways(message.transport)
 
 
 def _time(at: datetime) -> str:

@@ -115,9 +115,9 @@ def examine(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
         check_headers(campaign.headers)
     except InvalidInput as error:
         checks.problems += error.problems
-    if campaign.transport and campaign.transport not in courier.transports:
-        known = ", ".join(courier.transports)
-        checks.add("transport", "not_found", f"no transport {campaign.transport!r} (configured: {known})")
+    if campaign.transport and not courier.ways(campaign.transport):
+        known = f"(configured: {courier.ways_known})"
+        checks.add("transport", "not_found", f"no transport {campaign.transport!r} {known}")
     try:
         template = _template(unit, campaign)
     except NotFound as error:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from courierx_core.courier import Courier
 from courierx_core.delivery.allowance import Allowances
 from courierx_core.delivery.breaker import Breaker
+from courierx_core.delivery.health import Health
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.sender import Sender
 from courierx_core.domains.model import SenderDomain
@@ -32,6 +33,16 @@ CACHE_SECONDS = 3600.0
 """How long one is kept at most: with it are the keys that sign it, and those are rotated."""
 
 
+class _Loaded:
+    """A message that items of are sent, and what it was compiled to: for a far side that signs, or not."""
+
+    __slots__ = ("compiled", "domain", "message", "until")
+
+    def __init__(self, until: float, message: Message, domain: SenderDomain | None) -> None:
+        self.until, self.message, self.domain = until, message, domain
+        self.compiled: dict[bool, Compiled] = {}
+
+
 class SendCrew:
     """One lane's: it is used by that lane's thread only, apart from `complete`."""
 
@@ -42,57 +53,91 @@ class SendCrew:
         self._paused: Collection[str] = ()
         self._looked_at = -math.inf
         self._breakers: dict[int, Breaker] = {}
-        self._compiled: OrderedDict[int, tuple[float, Message, Compiled]] = OrderedDict()
+        self._health: dict[str, Health] = {}
+        self._loaded: OrderedDict[int, _Loaded] = OrderedDict()
 
     def open_item(self, item: WorkItem) -> OpenItem | None:
         """Compile the item's message, or pause it with the reason why that is not possible. None also
-        while its transport is paused."""
-        found = self._compiled.get(item.subject_id)
-        if found is None or found[0] < self.courier.runtime.monotonic():
-            with self.courier.store.begin(item.tenant_id, write=False) as unit:
-                message = unit.messages.get(item.subject_id)
-                domain = domain_of(unit, message)
-            try:
-                self._require_transport(message)
-                found = (
-                    self.courier.runtime.monotonic() + CACHE_SECONDS,
-                    message,
-                    self._compile(message, domain),
-                )
-            except CourierXError as error:
-                self.pause(message, str(error))
+        while every transport that could carry it is paused."""
+        found = self._loaded.get(item.subject_id)
+        if found is None or found.until < self.courier.runtime.monotonic():
+            found = self._load(item)
+            if len(self._loaded) > CACHE_MESSAGES:
+                self._loaded.popitem(last=False)
+        self._look()
+        message = found.message
+        try:
+            transport = self._choose(message, item.id)
+            if transport is None:
                 return None
-            self._compiled[item.subject_id] = found
-            if len(self._compiled) > CACHE_MESSAGES:
-                self._compiled.popitem(last=False)
-        return None if found[1].transport in self._stopped() else OpenItem(item, *found[1:])
+            return OpenItem(item, message, transport, self._compiled(found, transport))
+        except CourierXError as error:
+            self._loaded.pop(item.subject_id, None)
+            self.pause(message, str(error))
+            return None
 
-    def _compile(self, message: Message, domain: SenderDomain | None) -> Compiled:
-        filters = self.courier.hooks.template_filters()
-        signer = signer_of(self.courier, message, domain)
-        return Compiled(message, self.courier.tokens, filters, signer=signer)
+    def _load(self, item: WorkItem) -> _Loaded:
+        until = self.courier.runtime.monotonic() + CACHE_SECONDS
+        with self.courier.store.begin(item.tenant_id, write=False) as unit:
+            message = unit.messages.get(item.subject_id)
+            domain = domain_of(unit, message)
+        found = self._loaded[item.subject_id] = _Loaded(until, message, domain)
+        return found
 
-    def _stopped(self) -> Collection[str]:
-        """Return the transports that are paused, as of a moment ago."""
+    def _choose(self, message: Message, item_id: int) -> str | None:
+        """Return what carries an item of the message; None while a person has to see to that. Raises
+        CourierXError where this worker does not have what the message names."""
+        route = self.courier.routes.get(message.transport)
+        if route is not None:
+            return route.choose(item_id, self._rest)
+        if message.transport not in self.courier.transports:
+            raise CourierXError(
+                f"Message {message.id} goes over transport {message.transport!r}, which this worker does not"
+                f" have (it has: {self.courier.ways_known}). Configure it, then resume."
+            )
+        return None if message.transport in self._paused else message.transport
+
+    def _compiled(self, found: _Loaded, transport: str) -> Compiled:
+        """Return the message as this transport gets it: signed, unless the far side does that."""
+        signs = self.courier.transports[transport].limits().signs
+        compiled = found.compiled.get(signs)
+        if compiled is None:
+            filters = self.courier.hooks.template_filters()
+            signer = None if signs else signer_of(self.courier, found.domain)
+            compiled = Compiled(found.message, self.courier.tokens, filters, signer=signer)
+            found.compiled[signs] = compiled
+        return compiled
+
+    def wait(self, message: Message) -> float:
+        rests = [self._rest(name) for name in self.courier.ways(message.transport)]
+        return min((rest for rest in rests if rest < math.inf), default=0.0)
+
+    def elsewhere(self, message: Message, transport: str) -> bool:
+        if message.transport == transport:
+            return False
+        return any(
+            name != transport and not self._rest(name) for name in self.courier.ways(message.transport)
+        )
+
+    def _rest(self, transport: str) -> float:
+        """Return in how many seconds a transport may be used; infinity where it is paused."""
+        if transport in self._paused:
+            return math.inf
+        health = self._health.get(transport)
+        return health.left() if health is not None else 0.0
+
+    def _look(self) -> None:
+        """Know which transports are paused, as of a moment ago."""
         now = self.courier.runtime.monotonic()
         if now - self._looked_at >= LOOK_SECONDS:
             self._paused, self._looked_at = transports.paused(self.courier), now
-        return self._paused
-
-    def _require_transport(self, message: Message) -> None:
-        if message.transport not in self.courier.transports:
-            have = ", ".join(self.courier.transports) or "none"
-            raise CourierXError(
-                f"Message {message.id} goes over transport {message.transport!r}, which this worker does not"
-                f" have (it has: {have}). Configure it, then resume."
-            )
 
     def line(self, transport: str) -> Line:
         driver = self.courier.transports[transport]
         sender = self._senders.get(transport)
         if sender is None:
             sender = self._senders[transport] = Sender(driver, self.courier.hooks.tracing)
-        return Line(driver, sender)
+        return Line(driver, sender, self._health.setdefault(transport, Health()))
 
     def item_done(self, message: Message) -> None:
         try:

@@ -78,10 +78,17 @@ class Unrendered(msgspec.Struct, frozen=True):
 
 
 def judge(
-    receipt: Receipt | Unrendered, attempt: Attempt, policy: Policy, now: datetime, rest: float
+    receipt: Receipt | Unrendered,
+    attempt: Attempt,
+    policy: Policy,
+    now: datetime,
+    rest: float,
+    *,
+    elsewhere: bool = False,
 ) -> Verdict:
     """Decide one receipt. Scopes "sender" and "transport" cost the recipient nothing: put back, due when
-    the transport has had its `rest` (seconds)."""
+    the transport has had its `rest` (seconds); at once where the transport is at fault and the message can
+    go `elsewhere`. What is uncertain never goes elsewhere: it may have arrived."""
     if isinstance(receipt, Accepted):
         return Verdict(attempt.ends("accepted", provider_id=receipt.provider_id, reply=receipt.reply))
     if isinstance(receipt, Uncertain):
@@ -89,24 +96,29 @@ def judge(
     if isinstance(receipt, Unrendered):
         return Verdict(attempt.ends("failed", tries=0, reason=f"cannot render: {receipt.why}"))
     if isinstance(receipt, Deferred):
-        return _deferred(receipt, attempt, policy, now, rest)
-    return _refused(receipt, attempt, rest)
+        return _deferred(receipt, attempt, policy, now, rest, elsewhere)
+    return _refused(receipt, attempt, rest, elsewhere)
 
 
-def _refused(receipt: Refused, attempt: Attempt, rest: float) -> Verdict:
+def _refused(receipt: Refused, attempt: Attempt, rest: float, elsewhere: bool) -> Verdict:
     status, reply = receipt.status, receipt.reply
     if receipt.scope == "recipient":
         return Verdict(attempt.ends("bounced", status=status, reply=reply))
     if receipt.scope == "message":
         return Verdict(attempt.ends("rejected", status=status, reply=reply))
     if receipt.scope == "transport":
-        return Verdict(attempt.put_back(status=status, reply=reply), rest, stop=storable(reply))
+        delay = 0.0 if elsewhere else rest
+        return Verdict(attempt.put_back(status=status, reply=reply), delay, stop=storable(reply))
     why = f"{attempt.transport} refused the {receipt.scope}: {storable(reply, 200)}"
     return Verdict(attempt.put_back(status=status, reply=reply), rest, why)
 
 
-def _deferred(receipt: Deferred, attempt: Attempt, policy: Policy, now: datetime, rest: float) -> Verdict:
+def _deferred(
+    receipt: Deferred, attempt: Attempt, policy: Policy, now: datetime, rest: float, elsewhere: bool
+) -> Verdict:
     status, reply = receipt.status, receipt.reply
+    if receipt.scope == "transport" and elsewhere:
+        return Verdict(attempt.put_back(status=status, reply=reply), 0.0)
     if receipt.scope in ("sender", "transport"):
         return Verdict(attempt.put_back(status=status, reply=reply), max(rest, receipt.retry_after or 0.0))
     planned = retry_delay(policy, attempt.recipient.tries + 1)

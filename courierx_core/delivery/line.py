@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from courierx_core.delivery.allowance import Allowances
 from courierx_core.delivery.feed import Feed, Renderer
+from courierx_core.delivery.health import Health
 from courierx_core.delivery.judge import Verdict
 from courierx_core.delivery.sender import Sender
 from courierx_core.messages.model import Message, Recipient
@@ -19,8 +19,6 @@ from courierx_core.ports.transport import Traits, Transport
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.delivery")
-
-BACKOFF_SECONDS = (1.0, 2.0, 5.0, 15.0, 60.0)
 
 
 class OpenItem:
@@ -39,13 +37,16 @@ class OpenItem:
         "refused",
         "renderer",
         "rows",
+        "transport",
         "unresolved",
     )
 
-    def __init__(self, item: WorkItem, message: Message, renderer: Renderer) -> None:
+    def __init__(self, item: WorkItem, message: Message, transport: str, renderer: Renderer) -> None:
         self.id = item.id
         self.item = item
         self.message = message
+        self.transport = transport
+        """What carries it while it is leased: the message's own, or one of its route."""
         self.renderer = renderer
         self.cursor = item.cursor
         """Last id whose intent is committed, or is in the window being committed."""
@@ -103,19 +104,17 @@ class OpenItem:
 class Line:
     """One transport's part of a run: its items, its belt, and when it must rest."""
 
-    def __init__(self, transport: Transport[Any], sender: Sender) -> None:
+    def __init__(self, transport: Transport[Any], sender: Sender, health: Health) -> None:
         self.transport = transport
+        self.health = health
         self.traits: Traits = transport.limits()
         self.sender = sender
         self.items: deque[OpenItem] = deque()
         self.feed: Feed | None = None
         self.under_way = 0
         """Intended and unanswered."""
-        self.not_before = 0.0
+        self.not_before = health.until
         """Monotonic time before which nothing is intended: a rate, or an outage."""
-        self._failures = 0
-        """Outages in a row, for the back-off."""
-        self._down = False
 
     def ready(self, now: float) -> bool:
         """It has something to intend, and may, at monotonic time `now`."""
@@ -129,23 +128,11 @@ class Line:
             self.sender.start(self.feed)
         return self.feed
 
-    def works(self) -> None:
-        """Note a success: the next outage is a first one."""
-        self._failures = 0
-
-    def backoff(self) -> float:
-        """How long the next rest will be, in seconds: longer with each outage in a row."""
-        return BACKOFF_SECONDS[min(self._failures, len(BACKOFF_SECONDS) - 1)]
-
     def rest(self, seconds: float, why: str) -> None:
         """Use the transport no more for a while; until then its items go back, due then."""
         log.warning("transport %s: %s; again in %.0f s", self.transport.name, why, seconds)
-        self._failures += 1
-        self.not_before, self._down = time.monotonic() + seconds, True
-
-    def resting(self) -> bool:
-        """It is down still."""
-        return self._down and time.monotonic() < self.not_before
+        self.health.rest(seconds)
+        self.not_before = self.health.until
 
 
 class Crew(Protocol):
@@ -160,6 +147,12 @@ class Crew(Protocol):
 
     def line(self, transport: str) -> Line:
         """Return the line of a transport that this process has."""
+
+    def wait(self, message: Message) -> float:
+        """Return in how many seconds something can carry the message, as far as is known; 0 is now."""
+
+    def elsewhere(self, message: Message, transport: str) -> bool:
+        """Tell whether something else than `transport` can carry the message now."""
 
     def item_done(self, message: Message) -> None:
         """Complete the message, if that was its last item."""

@@ -27,7 +27,7 @@ from courierx_core.messages.model import Message
 from courierx_core.metrics.model import DELIVERIES
 from courierx_core.ports.ledger import ItemMove, Ledger, WindowAnswer
 from courierx_core.ports.queue import Stop
-from courierx_core.ports.transport import Accepted, Deferred, Stream, TransportDown
+from courierx_core.ports.transport import Accepted, Deferred, Refused, Stream, TransportDown
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.delivery")
@@ -154,7 +154,7 @@ class SendRun:
             if feed is None:
                 continue
             over = feed.over  # looked at before the answers: then all of a finished sender's are there
-            rest, why = line.backoff(), ""
+            rest, why = line.health.backoff(), ""
             answers = feed.answers
             while answers:
                 receipt = answers.popleft()
@@ -163,12 +163,14 @@ class SendRun:
                     continue
                 item, attempt, _ = found
                 line.under_way -= 1
-                self._verdicts.append((item, judge(receipt, attempt, policy, now, rest)))
+                at_fault = isinstance(receipt, Deferred | Refused) and receipt.scope == "transport"
+                other = at_fault and self.crew.elsewhere(item.message, item.transport)
+                self._verdicts.append((item, judge(receipt, attempt, policy, now, rest, elsewhere=other)))
                 if isinstance(receipt, Accepted):
-                    line.works()
+                    line.health.works()
                 elif isinstance(receipt, Deferred) and receipt.scope == "transport":
                     why = receipt.reply
-            if why and not over and not line.resting():
+            if why and not over and not line.health.left():
                 line.rest(rest, why)
             if over or self._stopped_at is not None:
                 self._put_back(feed.take_back(), str(feed.failure or ""))
@@ -194,7 +196,7 @@ class SendRun:
         feed, line.feed = line.feed, None
         if feed is not None and feed.failure is not None:
             asked = feed.failure.retry_after if isinstance(feed.failure, TransportDown) else None
-            line.rest(asked or line.backoff(), str(feed.failure))
+            line.rest(asked or line.health.backoff(), str(feed.failure))
 
     # The window.
 
@@ -235,7 +237,7 @@ class SendRun:
     def _gives_back(self, item: OpenItem) -> bool:
         if self._stopped_at is not None or item.postponed:
             return True
-        return self._lines[item.message.transport].resting()
+        return self._lines[item.transport].health.left() > 0
 
     def _commit(self, tenant_id: int, batch: Batch) -> None:
         """Record and intend in one transaction; then, and only then, fill the belts."""
@@ -266,9 +268,9 @@ class SendRun:
                 self.crew.pause(message, reason)
 
     def _move(self, item: OpenItem) -> ItemMove:
-        line = self._lines[item.message.transport]
-        rest = line.not_before - time.monotonic() if line.resting() else 0.0
-        return item.move(give_back=self._gives_back(item), delay_seconds=max(0.0, rest, item.postponed))
+        back = self._gives_back(item)
+        rest = self.crew.wait(item.message) if back else 0.0
+        return item.move(give_back=back, delay_seconds=max(rest, item.postponed))
 
     def _write(self, tenant_id: int, moves: list[ItemMove], batch: Batch) -> WindowAnswer:
         """Commit one window, again and again while the store is away: a repeat changes nothing twice."""
@@ -351,7 +353,7 @@ class SendRun:
             if opened is None:
                 continue
             self._items[item.id] = opened
-            name = opened.message.transport
+            name = opened.transport
             line = self._lines.get(name)
             if line is None:
                 line = self._lines[name] = self.crew.line(name)

@@ -17,13 +17,13 @@ def domain_of(unit: UnitOfWork, message: Message) -> SenderDomain | None:
     return service.domain_of(unit, split_address(message.content.from_email).domain)
 
 
-def signer_of(courier: Courier, message: Message, domain: SenderDomain | None) -> Signer | None:
-    """Return what signs a message; None where its domain has no published key, or the far side signs.
+def signer_of(courier: Courier, domain: SenderDomain | None) -> Signer | None:
+    """Return what signs mail of a domain; None where that has no published key.
 
     Raises ConfigError where the keys were encrypted under another secret.
     """
     keys = signing(domain.keys) if domain else ()
-    if domain is None or not keys or courier.transports[message.transport].limits().signs:
+    if domain is None or not keys:
         return None
     private = opened(courier.secrets, domain)
     ready = [SigningKey(key.selector, key.algorithm, loaded(private[key.selector])) for key in keys]

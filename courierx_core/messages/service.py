@@ -110,9 +110,9 @@ def _unprintable(uri: str) -> bool:
 def _check_transport(
     courier: Courier, content: Content, stream: Stream, transport: str, problems: list[FieldProblem]
 ) -> None:
-    driver = courier.transports.get(transport)
-    if driver is None:
-        have = ", ".join(courier.transports) or "none; set COURIERX_TRANSPORT"
+    ways = courier.ways(transport)
+    if not ways:
+        have = courier.ways_known + ("" if courier.transports else "; set COURIERX_TRANSPORT")
         said = f"no transport {transport!r} is configured" if transport else "no transport is chosen"
         problems.append(FieldProblem("transport", "not_found", f"{said} (configured: {have})"))
         return
@@ -122,11 +122,11 @@ def _check_transport(
         ("inline", any(a.content_id for a in content.attachments)),
         ("cc", bool(content.cc)),
     ]
-    features = driver.limits().features
     problems += [
-        FieldProblem("transport", "feature", f"transport {transport!r} cannot carry {feature}")
+        FieldProblem("transport", "feature", f"transport {name!r} cannot carry {feature}")
+        for name in ways
         for feature, needed in wanted
-        if needed and feature not in features
+        if needed and feature not in courier.transports[name].limits().features
     ]
 
 

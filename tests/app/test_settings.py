@@ -167,6 +167,42 @@ def test_named_transports_share_a_driver_and_differ_by_their_tables(tmp_path: Pa
     assert chosen_names(made)["courierx.transports"] == {"smtp"}
 
 
+def test_a_route_names_transports_and_may_be_the_default(tmp_path: Path) -> None:
+    (tmp_path / "courierx.toml").write_text(
+        'transport = "main"\n[transports.eu]\ndriver = "mock"\n'
+        "[routes.main]\ntransports = { eu = 3, mock = 1 }\n"
+    )
+    made = read(tmp_path, {})
+    assert default_transport(made) == "main"
+    assert transports(made) == {"eu": "mock", "mock": "mock"}
+    assert str(made.routes["main"]) == "eu 3, mock 1"
+
+
+@pytest.mark.parametrize(
+    ("route", "why"),
+    [
+        ("transports = { eu = 0 }", "got {'eu': 0}"),
+        ("transports = { }", "a route needs at least one transport"),
+        ('transports = { eu = 1 }\nfailover = ["eu"]', "eu is there again"),
+        ("transports = { eu = 1, main = 1 }", "main is a route; a route takes transports"),
+        ("transports = { eu = 1 }\nfail_over = 1", "did you mean failover?"),
+    ],
+)
+def test_a_wrong_route_is_named(tmp_path: Path, route: str, why: str) -> None:
+    (tmp_path / "courierx.toml").write_text(f'[transports.eu]\ndriver = "mock"\n[routes.main]\n{route}\n')
+    with pytest.raises(ConfigError, match=r"\[routes.main\] of courierx.toml") as found:
+        read(tmp_path, {})
+    assert why in str(found.value)
+
+
+def test_a_route_is_called_as_no_transport_is(tmp_path: Path) -> None:
+    (tmp_path / "courierx.toml").write_text(
+        '[transports.eu]\ndriver = "mock"\n[routes.eu]\ntransports = { mock = 1 }\n'
+    )
+    with pytest.raises(ConfigError, match="eu is a transport already"):
+        read(tmp_path, {})
+
+
 def test_several_transports_and_no_choice_leave_the_default_open(tmp_path: Path) -> None:
     (tmp_path / "courierx.toml").write_text(
         '[transports.a]\ndriver = "mock"\n[transports.b]\ndriver = "mock"\n'

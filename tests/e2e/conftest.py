@@ -26,6 +26,7 @@ from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
 from courierx_core.secrets import SecretBox
 from courierx_core.tenants.model import Tenant
+from courierx_core.transports.routes import Route
 from courierx_core.worker import Worker
 from courierx_embedded.limiter import LocalLimiter
 from courierx_embedded.queue import EmbeddedQueue
@@ -50,10 +51,13 @@ class Platform:
             unit.subscribers.import_rows([NewSubscriber(address, "Ann") for address in addresses])
 
     def draft(self, **parts: Any) -> Campaign:
-        given = {"subject": "Hi {{ first_name }}", "text": "Dear {{ first_name }}", **parts}
-        draft = Campaign(
-            tenant_id=self.tenant_id, name="News", from_email="news@acme.example", transport="smtp", **given
-        )
+        given = {
+            "subject": "Hi {{ first_name }}",
+            "text": "Dear {{ first_name }}",
+            "transport": "smtp",
+            **parts,
+        }
+        draft = Campaign(tenant_id=self.tenant_id, name="News", from_email="news@acme.example", **given)
         with self.courier.store.begin(self.tenant_id) as unit:
             return campaigns.create(self.courier, unit, draft)
 
@@ -87,6 +91,16 @@ class Platform:
 
     def finish(self, campaign_id: int) -> Report:
         return self.wait(campaign_id, lambda report: report.status == "completed")
+
+    def wait_for(self, *message_ids: int) -> None:
+        """Wait until messages are completed, each."""
+        deadline = time.monotonic() + WAIT_SECONDS
+        left = list(message_ids)
+        while left and time.monotonic() < deadline:
+            with self.courier.store.begin(self.tenant_id, write=False) as unit:
+                left = [each for each in left if unit.messages.get(each).completed_at is None]
+            time.sleep(0.02)
+        assert not left
 
     def published(self, name: str) -> dict[bytes, bytes]:
         """Add a sender domain whose keys have been found; return its DKIM records by name."""
@@ -135,13 +149,19 @@ def assemble(store: Store[Any], tmp_path: Path) -> Iterator[Callable[..., Platfo
     runtime = Runtime(folder=tmp_path, public_url="https://mail.acme.example", secrets=SecretBox(["k" * 40]))
     made: list[Courier] = []
 
-    def build(*transports: Transport[Any], hooks: Hooks | None = None, **policy: Any) -> Platform:
+    def build(
+        *transports: Transport[Any],
+        hooks: Hooks | None = None,
+        routes: Mapping[str, Route] | None = None,
+        **policy: Any,
+    ) -> Platform:
         settings = {"default_transport": "smtp", "retry_schedule": (0.2, 0.2, 0.2), "lease_seconds": 6.0}
         courier = Courier(
             store=store,
             queue=EmbeddedQueue("embedded", EmbeddedQueue.Config(), runtime),
             limiter=LocalLimiter("local", LocalLimiter.Config(), runtime),
             transports={transport.name: transport for transport in transports},
+            routes=routes or {},
             hooks=hooks or register(),
             tokens=TokenKeys(["k" * 40]),
             runtime=runtime,
@@ -157,11 +177,11 @@ def assemble(store: Store[Any], tmp_path: Path) -> Iterator[Callable[..., Platfo
 
 
 @pytest.fixture
-def smtp_transport(tmp_path: Path) -> Callable[[str], SmtpTransport]:
-    def build(url: str, **table: Any) -> SmtpTransport:
+def smtp_transport(tmp_path: Path) -> Callable[..., SmtpTransport]:
+    def build(url: str, name: str = "smtp", **table: Any) -> SmtpTransport:
         from courierx_core.config import load
 
         config = load(SmtpTransport.Config, table=table, environ={"SMTP_URL": url}, where="the test")
-        return SmtpTransport("smtp", config, Runtime(folder=tmp_path))
+        return SmtpTransport(name, config, Runtime(folder=tmp_path))
 
     return build

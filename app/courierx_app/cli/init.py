@@ -18,6 +18,11 @@ EXAMPLE = """\
 # [transports.smtp]
 # url = "smtp://user:password@mail.example.com:587"
 # per_second = 10
+
+# A route shares mail between transports, by weight, and says what carries it where none of them can.
+# [routes.main]
+# transports = { smtp = 1 }
+# failover = ["backup"]
 """
 
 
