@@ -45,6 +45,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Domain of VERP return paths; '' uses the From address."""
     spf: str = ""
     """SPF mechanisms of the hosts mail leaves from (COURIERX_SPF)."""
+    retention_days: int = 0
+    """Days that deliveries are kept once their message is completed; 0: always (COURIERX_RETENTION_DAYS)."""
     webhook_networks: tuple[str, ...] = ()
     """What is not public and webhooks may lead to all the same (COURIERX_WEBHOOK_NETWORKS)."""
 

@@ -35,6 +35,7 @@ PORTS = (
     "people",
     "platform",
     "reports",
+    "pruning",
     "metrics",
     "ledger",
 )

@@ -146,6 +146,7 @@ def policy_of(configuration: Configuration) -> Policy:
         max_lateness=settings.max_lateness_seconds,
         return_path=settings.return_path,
         spf=settings.spf,
+        retention_days=settings.retention_days,
         webhook_networks=settings.webhook_networks,
     )
 

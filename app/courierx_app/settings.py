@@ -20,6 +20,7 @@ from courierx_core.config import load, merged
 from courierx_core.errors import ConfigError
 from courierx_core.ports.driver import Secret
 from courierx_core.transports.routes import Route
+from courierx_core.upkeep.model import DAYS_MIN
 
 FILE = "courierx.toml"
 DOTENV = ".env"
@@ -82,7 +83,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     window: Annotated[int, Meta(ge=1, le=10_000, extra={"env": "COURIERX_WINDOW"})] = 200
     max_lateness_seconds: Annotated[_Seconds, Meta(extra={"env": "COURIERX_MAX_LATENESS_SECONDS"})] = 3600
     transactional_ttl: Annotated[_Seconds, Meta(extra={"env": "COURIERX_TRANSACTIONAL_TTL"})] = 86_400
-    retention_days: Annotated[int, Meta(ge=1, extra={"env": "COURIERX_RETENTION_DAYS"})] = 400
+    retention_days: Annotated[int, Meta(ge=0, extra={"env": "COURIERX_RETENTION_DAYS"})] = 0
+    """How long `courierx db prune` keeps deliveries and events after their message is completed, 31 at least;
+    0 is for ever. Reports and links in mail stay."""
     return_path: Annotated[
         str, Meta(extra={"env": "COURIERX_RETURN_PATH"}, examples=["bounce.example.com"])
     ] = ""
@@ -202,6 +205,9 @@ def refusals(settings: Settings, *, dev: bool = False) -> list[str]:
         problems.append(f"ALLOWED_ORIGINS: got '*'; with {where} it takes the origins by name")
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         problems.append(f"COURIERX_PUBLIC_URL: got {settings.public_url!r}; it takes an http or https URL")
+    if 0 < settings.retention_days < DAYS_MIN:
+        got = settings.retention_days
+        problems.append(f"COURIERX_RETENTION_DAYS: got {got}; it takes 0, or {DAYS_MIN} or more")
     problems += _problem_of(lambda: networks(settings.trusted_proxies))
     problems += _problem_of(lambda: networks(settings.webhook_networks, "COURIERX_WEBHOOK_NETWORKS"))
     problems += _problem_of(lambda: store_of(settings.database_url))

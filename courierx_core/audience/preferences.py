@@ -19,7 +19,7 @@ from courierx_core.feedback.service import count, named_by, record
 from courierx_core.mail.token import Kind
 from courierx_core.ports.feedback import Feedback
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.suppression.model import domain_of
+from courierx_core.suppression.model import Suppression, domain_of
 from courierx_core.tenants.model import Tenant
 
 SOURCE = "link"
@@ -122,21 +122,42 @@ def _named(courier: Courier, token: str, kind: Kind) -> tuple[int, int]:
 
 
 def _address(unit: UnitOfWork, delivery_id: int) -> str:
-    address = unit.deliveries.get(delivery_id).address
+    try:
+        address = unit.deliveries.get(delivery_id).address
+    except NotFound:  # it was pruned: whom it was for is known
+        address = _address_of(unit, unit.pruning.person(delivery_id))
     if not address:  # the person was erased
         raise NotFound(GONE)
     return address
 
 
+def _address_of(unit: UnitOfWork, subscriber_id: int | None) -> str:
+    try:
+        return "" if subscriber_id is None else unit.subscribers.get(subscriber_id).email
+    except NotFound:
+        return ""
+
+
 def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str) -> None:
     now = courier.runtime.now()
-    delivery = unit.deliveries.lock(delivery_id)
-    if not delivery.address:
+    try:
+        address = unit.deliveries.lock(delivery_id).address
+    except NotFound:  # it was pruned, and its report is closed
+        unit.suppressions.strengthen(
+            Suppression(
+                tenant_id=unit.tenant_id,
+                address=_address(unit, delivery_id),
+                reason="unsubscribed",
+                cause="unsubscribe",
+            )
+        )
+        return
+    if not address:
         raise NotFound(GONE)
-    if any(each.expires_at is None for each in unit.suppressions.list(address=delivery.address)):
+    if any(each.expires_at is None for each in unit.suppressions.list(address=address)):
         return
     told = Feedback(
-        kind="unsubscribed", at=now, event_id=now.isoformat(), recipient=delivery.address,
+        kind="unsubscribed", at=now, event_id=now.isoformat(), recipient=address,
         user_agent=user_agent[:500],
     )  # fmt: skip
     count(courier, record(unit, delivery_id, SOURCE, [told]))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 
 from courierx_core.audience.model import Audience, Segment
-from courierx_core.audience.tree import Node, walk
+from courierx_core.audience.tree import HasEvent, Node, walk
 from courierx_core.errors import Conflict
 from courierx_core.ports.store import UnitOfWork
 
@@ -23,6 +23,12 @@ def refuse_in_segment(unit: UnitOfWork, what: str, names: Callable[[Node], bool]
     """Raise Conflict where a condition of a segment names it."""
     found = [each.id for each in _segments(unit) if any(names(node) for _, node in walk(each.definition))]
     _refuse(what, "segment", found, "change or delete that first")
+
+
+def campaigns_in_segments(unit: UnitOfWork) -> Set[int]:
+    """Return the campaigns that conditions of segments name: their events are asked for."""
+    nodes = (node for each in _segments(unit) for _, node in walk(each.definition))
+    return {node.campaign_id for node in nodes if isinstance(node, HasEvent) and node.campaign_id is not None}
 
 
 def _refuse(what: str, user: str, using: list[int], way: str) -> None:

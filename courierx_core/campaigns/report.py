@@ -10,8 +10,8 @@ from courierx_core.campaigns import service
 from courierx_core.campaigns.service import Report
 from courierx_core.feedback.model import BounceClass
 from courierx_core.mail.bounce_class import classify
-from courierx_core.ports.reports import DomainLine, Hour, LinkLine
-from courierx_core.ports.store import Reason, UnitOfWork
+from courierx_core.ports.reports import DomainLine, Frozen, Hour, LinkLine, Reason
+from courierx_core.ports.store import UnitOfWork
 
 REASONS_MAX = 1000
 """Groups of reasons that the classes of bounces are counted from."""
@@ -35,13 +35,25 @@ def full_report(unit: UnitOfWork, campaign_id: int) -> FullReport:
     for a loop. Raises NotFound."""
     told = service.report(unit, campaign_id)
     message_id = unit.campaigns.get(campaign_id).message_id or 0
+    found = taken_down(unit, message_id)
     return FullReport(
         **{name: getattr(told, name) for name in Report.__struct_fields__},
         rates=rates(told),
-        bounces=bounce_classes(unit.deliveries.reasons(message_id, limit=REASONS_MAX)),
+        bounces=bounce_classes(found.reasons),
+        domains=found.domains,
+        links=found.links,
+        series=found.hours,
+    )
+
+
+def taken_down(unit: UnitOfWork, message_id: int) -> Frozen:
+    """Return what a message's rows and events add up to, or did when they began to go."""
+    return unit.reports.frozen(message_id) or Frozen(
+        reasons=unit.deliveries.reasons(message_id, limit=REASONS_MAX),
+        events=unit.events.tally(message_id),
         domains=unit.reports.domains(message_id),
         links=unit.reports.links(message_id),
-        series=unit.reports.hours(message_id),
+        hours=unit.reports.hours(message_id),
     )
 
 

@@ -31,7 +31,8 @@ from courierx_core.messages.links import add_parameters
 from courierx_core.messages.model import Content, Message
 from courierx_core.messages.service import complete_message, complete_parts, freeze
 from courierx_core.notify import TOPICS, notify
-from courierx_core.ports.store import Reason, Tally, UnitOfWork
+from courierx_core.ports.reports import Reason, Tally
+from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Stream
 from courierx_core.senders.service import sender_of
 from courierx_core.templates.check import check
@@ -58,6 +59,10 @@ class Started(msgspec.Struct, frozen=True):
     campaign: Campaign
     audience: int
     notification: str = ""
+
+
+REASONS_TOLD = 20
+"""Groups of reasons in a report."""
 
 
 class Report(msgspec.Struct, frozen=True, kw_only=True):
@@ -336,12 +341,14 @@ def clone(
     keep: Keep[Campaign] = nothing,
 ) -> Campaign:
     """Make a draft with a campaign's content; with `only`, for exactly those whose delivery ended in one
-    of these states. Raises Conflict where nobody's did."""
+    of these states. Raises Conflict where nobody's did, or they are no longer kept."""
     with courier.store.begin(tenant_id) as unit:
         found = unit.campaigns.get(campaign_id)
         named = name or f"{found.name} (copy of {found.id})"
         audience = msgspec.structs.replace(found.audience, segment=None)
         if only:
+            if unit.messages.get(_message_id(found)).pruned_at is not None:
+                raise Conflict(f"The deliveries of campaign {campaign_id} are no longer kept.")
             people = unit.lists.add(MailingList(tenant_id=tenant_id, name=f"{named}: {', '.join(only)}"))
             if not unit.lists.subscribe_from(people.id, _message_id(found), only):
                 raise Conflict(f"Campaign {campaign_id} has no delivery that is {' or '.join(only)}.")
@@ -371,10 +378,11 @@ def report(unit: UnitOfWork, campaign_id: int) -> Report:
     reasons: Sequence[Reason] = ()
     events: Mapping[FeedbackKind, Tally] = {}
     if campaign.message_id is not None:
-        totals = unit.deliveries.totals(campaign.message_id)
-        reasons = unit.deliveries.reasons(campaign.message_id)
-        events = unit.events.tally(campaign.message_id)
-        resent = unit.messages.get(campaign.message_id).resent or 0
+        message = unit.messages.get(campaign.message_id)
+        frozen = unit.reports.frozen(message.id) if message.pruned_at else None
+        totals, resent = unit.deliveries.totals(message.id), message.resent or 0
+        reasons = (frozen.reasons if frozen else unit.deliveries.reasons(message.id))[:REASONS_TOLD]
+        events = frozen.events if frozen else unit.events.tally(message.id)
     return Report(
         campaign_id=campaign_id,
         status=public_status(campaign.status),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import RESENDABLE, STATES, DeliveryState
-from courierx_core.errors import InvalidInput
+from courierx_core.errors import Conflict, InvalidInput
 from courierx_core.keep import Keep, nothing
 from courierx_core.messages.service import campaign_of, complete_message, reopen
 from courierx_core.notify import notify
@@ -32,7 +32,8 @@ def resend(
     courier: Courier, tenant_id: int, delivery_ids: Sequence[int], *, keep: Keep[Sequence[int]] = nothing
 ) -> Sequence[int]:
     """Queue exactly these deliveries again; return them. Those whose mail may have arrived (uncertain) or
-    failed may be asked for. Raises NotFound, or InvalidInput naming each that is in another state."""
+    failed may be asked for. Raises NotFound, InvalidInput naming each that is in another state, and Conflict
+    while they are pruned."""
     wanted = sorted(set(delivery_ids))
     with courier.store.begin(tenant_id) as unit:
         found = [unit.deliveries.get(delivery_id) for delivery_id in wanted]
@@ -79,6 +80,8 @@ def _open_again(unit: UnitOfWork, message_id: int) -> Stream:
     """Let a message show that something of it is open; with a paused campaign it waits for its resume."""
     reopen(unit, message_id)
     message = unit.messages.get(message_id)
+    if message.pruned_at is not None:
+        raise Conflict(f"Message {message_id} is being pruned: what it was for is no longer kept.")
     campaign = campaign_of(unit, message)
     if campaign is not None and campaign.status == "paused":
         unit.work.hold(message_id)

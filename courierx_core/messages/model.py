@@ -72,6 +72,8 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     resent: int | None = None
     """How many uncertain deliveries `on_uncertain` has queued again; None until it came to that, which is
     once."""
+    pruned_at: datetime | None = None
+    """Since when its deliveries are no longer kept, or on their way out: its report is frozen."""
 
 
 class MessageSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -96,14 +96,15 @@ class PlatformUnit(Protocol):
     def owner_of(self, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of `subscribers`, `campaigns`, `messages`, `deliveries`,
         `suppressions`, `templates`, `lists`, `opt_ins`, `segments`, `imports`,
-        `senders` or `domains`; None when there is none."""
+        `senders` or `domains`; None when there is none. A delivery that was pruned still has one."""
 
     def delivery_of(self, transport: str, provider_id: str, recipient: str) -> tuple[int, int] | None:
         """Return (tenant id, delivery id) of what went to `recipient` over `transport` and was given
         `provider_id` there."""
 
     def messages_of(self, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
-        """Return (tenant id, message id) of each of these deliveries that there is, as a set."""
+        """Return (tenant id, message id) of each of these deliveries that there is, or was before
+        it was pruned, as a set."""
 
     def installation(self) -> Installation:
         """Return the install's row."""

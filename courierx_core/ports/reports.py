@@ -12,6 +12,25 @@ from courierx_core.delivery.model import DeliveryState
 from courierx_core.feedback.model import FeedbackKind
 
 
+class Reason(msgspec.Struct, frozen=True):
+    """Why deliveries ended in a state: grouped, with one example of the far side's words."""
+
+    state: DeliveryState
+    status: str
+    reason: str
+    count: int
+    example: str
+
+
+class Tally(msgspec.Struct, frozen=True):
+    """How often something happened: `all`, `human` without scanners and proxies, and to how many `people`
+    it did at least once, again without those."""
+
+    all: int
+    human: int
+    people: int
+
+
 class DomainLine(msgspec.Struct, frozen=True, kw_only=True):
     """A domain of recipients, and what became of its deliveries."""
 
@@ -36,7 +55,21 @@ class Hour(msgspec.Struct, frozen=True, kw_only=True):
     events: Mapping[FeedbackKind, int]
 
 
+class Frozen(msgspec.Struct, frozen=True, kw_only=True):
+    """What was told of a message while its rows and events were there, beside `Deliveries.totals`."""
+
+    reasons: Sequence[Reason]
+    events: Mapping[FeedbackKind, Tally]
+    domains: Sequence[DomainLine]
+    links: Sequence[LinkLine]
+    hours: Sequence[Hour]
+
+
 class Reports(Protocol):
+    def frozen(self, message_id: int) -> Frozen | None:
+        """Return the report that was kept when the message's deliveries began to go; None where they are
+        there, and are to be asked."""
+
     def domains(self, message_id: int, *, limit: int = 20) -> Sequence[DomainLine]:
         """Return the largest domains."""
 

@@ -31,8 +31,9 @@ from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
 from courierx_core.ports.people import Lists, OptIns, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
+from courierx_core.ports.pruning import Pruning
 from courierx_core.ports.quotas import Quotas
-from courierx_core.ports.reports import Reports
+from courierx_core.ports.reports import Reason, Reports, Tally
 from courierx_core.ports.upkeep import Upkeep
 from courierx_core.ports.webhooks import WebhookCalls, Webhooks
 from courierx_core.senders.model import Sender
@@ -129,16 +130,6 @@ class SnapshotStep(msgspec.Struct, frozen=True):
     counts: Mapping[str, int]
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """Why deliveries ended in a state: grouped, with one example of the far side's words."""
-
-    state: DeliveryState
-    status: str
-    reason: str
-    count: int
-    example: str
-
-
 class Deliveries(Protocol):
     def snapshot(self, message: Message, audience: Audience, *, after: int, limit: int) -> SnapshotStep:
         """Make deliveries for the next `limit` (<= 50,000) subscribers with id > `after`: queued, or
@@ -218,15 +209,6 @@ class Deliveries(Protocol):
     def cancel_open(self, message_id: int) -> int:
         """Close what is open and not intended as `cancelled`; mark the message's send and resend items done
         where nothing of theirs is under way, held where something is. Returns how many were cancelled."""
-
-
-class Tally(msgspec.Struct, frozen=True):
-    """How often something happened: `all`, `human` without scanners and proxies, and to how many `people`
-    it did at least once, again without those."""
-
-    all: int
-    human: int
-    people: int
 
 
 class Events(Protocol):
@@ -355,6 +337,7 @@ class UnitOfWork(Protocol):
     erasures: Erasures
     secrets: Secrets
     upkeep: Upkeep
+    pruning: Pruning
     quotas: Quotas
 
 

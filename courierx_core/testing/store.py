@@ -15,6 +15,7 @@ from courierx_core.testing.store_imports import ImportsContract
 from courierx_core.testing.store_metrics import MetricsContract
 from courierx_core.testing.store_people import PeopleContract
 from courierx_core.testing.store_platform import PlatformContract
+from courierx_core.testing.store_pruning import PruningContract
 from courierx_core.testing.store_quotas import QuotasContract
 from courierx_core.testing.store_reports import ReportContract
 from courierx_core.testing.store_resends import ResendContract
@@ -43,6 +44,7 @@ class StoreContract(
     ErasuresContract,
     WorkContract,
     UpkeepContract,
+    PruningContract,
     QuotasContract,
     MetricsContract,
     WebhooksContract,

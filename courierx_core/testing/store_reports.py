@@ -6,8 +6,8 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from courierx_core.feedback.model import Event, FeedbackKind
-from courierx_core.ports.reports import DomainLine, Hour, LinkLine
-from courierx_core.ports.store import Store, Tally
+from courierx_core.ports.reports import DomainLine, Hour, LinkLine, Tally
+from courierx_core.ports.store import Store
 from courierx_core.suppression.model import Suppression
 from courierx_core.testing.store_samples import add_tenant, new_message
 

@@ -9,7 +9,8 @@ import msgspec
 
 from courierx_core.delivery.model import STATES, Delivery, DeliveryState, evidence
 from courierx_core.feedback.model import Event
-from courierx_core.ports.store import Store, Tally, UnitOfWork
+from courierx_core.ports.reports import Tally
+from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.testing.store_events import NOON, deliver, event
 from courierx_core.testing.store_samples import add_tenant, new_message
 

@@ -41,6 +41,11 @@ class Sets(Protocol):
     ) -> Mapping[int, tuple[int, int]]:
         """See `ports.platform.PlatformUnit.messages_of`; the ids fit 64 bits."""
 
+    def pruned_of(
+        self, connection: Connection, delivery_ids: Collection[int]
+    ) -> Mapping[int, tuple[int, int]]:
+        """Return (tenant id, message id) of those of these that were pruned; the ids fit 64 bits."""
+
     def keep(self, connection: Connection) -> None:
         """See `ports.platform.PlatformUnit.keep`."""
 

@@ -57,6 +57,14 @@ def messages_of(connection: Connection, delivery_ids: Collection[int]) -> Mappin
     return {delivery: (tenant, message) for delivery, tenant, message in found}
 
 
+def pruned_of(connection: Connection, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
+    found = connection.exec_driver_sql(
+        "SELECT delivery, tenant, message FROM courierx_pruned_of(%(ids)s::bigint[])",
+        {"ids": list(delivery_ids)},
+    )
+    return {delivery: (tenant, message) for delivery, tenant, message in found}
+
+
 def keep(connection: Connection) -> None:
     """Make the partitions of events for this month and the two after it."""
     connection.exec_driver_sql(

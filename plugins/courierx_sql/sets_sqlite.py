@@ -68,6 +68,16 @@ def messages_of(connection: Connection, delivery_ids: Collection[int]) -> Mappin
     return {delivery: (tenant, message) for delivery, tenant, message in found}
 
 
+def pruned_of(connection: Connection, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
+    # ranges never overlap: the first that ends at an id or after it holds it, or none does
+    found = connection.exec_driver_sql(
+        "SELECT j.value, p.tenant_id, p.message_id FROM json_each(?) j CROSS JOIN pruned_deliveries p"
+        " ON p.hi = (SELECT min(hi) FROM pruned_deliveries WHERE hi >= j.value) AND p.lo <= j.value",
+        (_json(list(delivery_ids)),),
+    )
+    return {delivery: (tenant, message) for delivery, tenant, message in found}
+
+
 def keep(connection: Connection) -> None:
     """Nothing here goes by the calendar."""
 

@@ -37,6 +37,8 @@ from courierx_sql.tables_people import opt_ins as opt_ins
 from courierx_sql.tables_people import segments as segments
 from courierx_sql.tables_people import subscribers as subscribers
 from courierx_sql.tables_people import subscriptions as subscriptions
+from courierx_sql.tables_pruned import frozen_reports as frozen_reports
+from courierx_sql.tables_pruned import pruned_deliveries as pruned_deliveries
 from courierx_sql.tables_shares import quotas as quotas
 from courierx_sql.tables_shares import turns as turns
 from courierx_sql.tables_webhooks import webhook_calls as webhook_calls
@@ -197,6 +199,7 @@ messages = owned(
     Column("scheduled_at", Utc),
     Column("cancelled_at", Utc),
     Column("resent", Integer),
+    Column("pruned_at", Utc),
 )
 
 # What is under way, and nothing else.

@@ -13,6 +13,7 @@ from courierx_core.ports import (
     metrics,
     people,
     platform,
+    pruning,
     quotas,
     reports,
     store,
@@ -37,6 +38,7 @@ from courierx_sql.rows.messages import MessageRows
 from courierx_sql.rows.metrics import MetricRows
 from courierx_sql.rows.old_links import OldLinkRows
 from courierx_sql.rows.opt_ins import OptInRows
+from courierx_sql.rows.pruning import PruningRows
 from courierx_sql.rows.quotas import QuotaRows
 from courierx_sql.rows.reports import ReportRows
 from courierx_sql.rows.secrets import SecretRows
@@ -83,6 +85,7 @@ class SqlUnit:
         self.erasures: erasures.Erasures = ErasureRows(rows)
         self.secrets: store.Secrets = SecretRows(rows)
         self.upkeep: upkeep.Upkeep = UpkeepRows(rows)
+        self.pruning: pruning.Pruning = PruningRows(rows)
         self.quotas: quotas.Quotas = QuotaRows(rows)
 
     @property
@@ -114,7 +117,11 @@ class SqlPlatformUnit:
         return self._sets.delivery_of(self._connection, transport, provider_id, recipient)
 
     def messages_of(self, delivery_ids: Collection[int]) -> Mapping[int, tuple[int, int]]:
-        return self._sets.messages_of(self._connection, [each for each in delivery_ids if is_id(each)])
+        ids = {each for each in delivery_ids if is_id(each)}
+        found = dict(self._sets.messages_of(self._connection, ids))
+        if pruned := ids - found.keys():
+            found |= self._sets.pruned_of(self._connection, pruned)
+        return found
 
     def installation(self) -> platform.Installation:
         return installation.read(self._connection)

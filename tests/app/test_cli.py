@@ -183,6 +183,10 @@ def test_a_campaign_from_the_command_line(cx: Cx, courier: Any, tmp_path: Path) 
     assert json.loads(cx("campaigns", "report", number, "--json"))["status"] == "cancelled"
     assert json.loads(cx("db", "check", "--json")) == {"tenants": 1, "broken": []}
     cx("campaigns", "show", "999", status=1, err="There is no campaign 999")
+    cx("db", "prune", status=2, err="Set COURIERX_RETENTION_DAYS")
+    cx("db", "prune", "--older-than", "30", status=2, err="30 is not in the range x>=31")
+    for option in ("--dry-run", "--json"):
+        assert "0" in cx("db", "prune", "--older-than", "31", option)
     assert "backup.db holds the database" in cx("backup", "backup.db")
     cx("restore", "backup.db", status=1, err="move it away first")
     cx("restore", "nowhere", status=1, err="There is no file nowhere")

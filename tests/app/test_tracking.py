@@ -24,7 +24,7 @@ from courierx_core.errors import StoreError
 from courierx_core.feedback.model import Event
 from courierx_core.mail.token import Kind, TokenKeys
 from courierx_core.messages.model import Content
-from courierx_core.ports.store import Tally
+from courierx_core.ports.reports import Tally
 from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.tracking.links import BLOCK
 from tests.plugins.conftest import migrated, postgres

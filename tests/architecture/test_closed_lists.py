@@ -37,7 +37,7 @@ def test_the_repositories_of_a_tenant() -> None:
     assert offers(UnitOfWork) == {
         "tenant_id", "tenant", "subscribers", "lists", "opt_ins", "segments", "suppressions", "templates",
         "campaigns", "messages", "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets",
-        "imports", "files", "senders", "domains", "reports", "erasures", "upkeep", "quotas",
+        "imports", "files", "senders", "domains", "reports", "erasures", "upkeep", "pruning", "quotas",
         "webhooks", "webhook_calls",
     }  # fmt: skip
 

@@ -11,7 +11,7 @@ from courierx_core.campaigns.report import bounce_classes, rates
 from courierx_core.campaigns.reputation import COMPLAINTS_MIN, GIVEN_MIN, verdict
 from courierx_core.campaigns.service import Report
 from courierx_core.delivery.model import STATES
-from courierx_core.ports.store import Reason, Tally
+from courierx_core.ports.reports import Reason, Tally
 
 
 def report(states: dict[str, int], **events: Tally) -> Report:

@@ -1,9 +1,10 @@
-"""`courierx db`: the schema, and whether the rows tell the truth."""
+"""`courierx db`: the schema, whether the rows tell the truth, and how long they are kept."""
 
 from __future__ import annotations
 
 import os
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -12,11 +13,12 @@ import msgspec
 from courierx_app.cli.opening import configuration, courier
 from courierx_app.cli.output import emit, json_option
 from courierx_core.suppression.model import PLATFORM_WIDE
+from courierx_core.upkeep.model import DAYS_MIN
 
 
 @click.group()
 def db() -> None:
-    """Upgrade, check and copy the database."""
+    """Upgrade, check, prune and copy the database."""
 
 
 @db.command()
@@ -58,6 +60,48 @@ def check(as_json: bool) -> None:
     else:
         click.echo(f"{tenants} tenants checked, {len(broken)} things broken.")
     sys.exit(1 if broken else 0)
+
+
+@db.command()
+@click.option(
+    "--older-than",
+    "days",
+    type=click.IntRange(min=DAYS_MIN),
+    metavar="DAYS",
+    help="Since the message was completed; COURIERX_RETENTION_DAYS unless given.",
+)
+@click.option("--dry-run", is_flag=True, help="Only tell what would go.")
+@json_option
+def prune(days: int | None, dry_run: bool, as_json: bool) -> None:
+    """Remove deliveries and events of mail that was completed long ago, beside whatever runs.
+
+    Campaigns keep their reports, and links in mail go on working. Single messages go whole. It works in
+    short steps: stop it when you like, and run it again.
+    """
+    from courierx_core.ports.pruning import Gone
+    from courierx_core.tenants.service import everyone
+    from courierx_core.upkeep import pruning
+
+    with courier() as made:
+        days = days or made.policy.retention_days
+        if not days:
+            raise click.UsageError("Set COURIERX_RETENTION_DAYS, or say --older-than DAYS.")
+        before = made.runtime.now() - timedelta(days=days)
+        gone = Gone()
+        for tenant in everyone(made.store):
+            if dry_run:
+                gone = gone.plus(pruning.weigh(made.store, tenant.id, before=before))
+            else:
+                for step in pruning.prune(made.store, tenant.id, before=before):
+                    gone = gone.plus(step)
+    if as_json:
+        emit({"before": before, "dry_run": dry_run, **msgspec.to_builtins(gone)})
+        return
+    did = "Would remove" if dry_run else "Removed"
+    click.echo(
+        f"{did} {gone.deliveries:,} deliveries and {gone.events:,} events of {gone.campaigns:,} campaigns,"
+        f" whose reports stay, and {gone.messages:,} single messages."
+    )
 
 
 @db.command()

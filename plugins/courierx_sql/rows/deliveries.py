@@ -23,7 +23,8 @@ from courierx_core.delivery.model import (
 )
 from courierx_core.feedback.model import Event
 from courierx_core.messages.model import Message
-from courierx_core.ports.store import Reason, SnapshotStep
+from courierx_core.ports.reports import Reason
+from courierx_core.ports.store import SnapshotStep
 from courierx_core.work import OF_MESSAGE
 from courierx_sql.clock import now
 from courierx_sql.rows import counters, log

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import ColumnElement, RowMapping, case, distinct, false, func
 
 from courierx_core.feedback.model import Event, FeedbackKind
-from courierx_core.ports.store import Tally
+from courierx_core.ports.reports import Tally
 from courierx_sql.rows.slice import Slice
 from courierx_sql.tables import events
 

@@ -30,12 +30,13 @@ def forget_contents(tenant: Accessor, address: str, message_ids: Collection[int]
     found = tenant.execute(single).all()
     for row in found:
         content = MessageRows(tenant).get(row.id).content
-        kept = _without(content, address) if row.shared else _empty(content)
+        kept = _without(content, address) if row.shared else emptied(content)
         tenant.execute(tenant.update(messages).where(columns.id == row.id).values(content=kept))
     return len(found)
 
 
-def _empty(content: Content) -> Content:
+def emptied(content: Content) -> Content:
+    """Return a content that says nothing, to nobody."""
     return Content(from_email=content.from_email, from_name=content.from_name, subject="")
 
 

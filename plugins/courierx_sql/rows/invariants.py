@@ -33,6 +33,8 @@ from courierx_sql.accessor import Accessor
 NAMED: tuple[tuple[Table, str, Table], ...] = (
     (t.deliveries, "message_id", t.messages),
     (t.message_counters, "message_id", t.messages),
+    (t.frozen_reports, "message_id", t.messages),
+    (t.pruned_deliveries, "message_id", t.messages),
     (t.links, "message_id", t.messages),
     (t.attempts, "delivery_id", t.deliveries),
     (t.campaigns, "message_id", t.messages),
@@ -73,7 +75,8 @@ def checks(tenant: Accessor) -> Iterator[Check]:
 
 
 def _sums(tenant: Accessor) -> Select[Any]:
-    """Add what items and messages count, take away what there is: all that remains is wrong."""
+    """Add what items and messages count, take away what there is: all that remains is wrong, but of what is
+    pruned, whose counts outlive its rows."""
     item, own, rows = t.work.c, t.message_counters.c, t.deliveries.c
     counted = (
         tenant.select(
@@ -92,8 +95,12 @@ def _sums(tenant: Accessor) -> Select[Any]:
         select(*counted.c), select(message, *(case((kind == s, n), else_=0) for s in STATES))
     ).subquery()
     subject, *states = parts.c
+    pruned = tenant.select(t.messages, t.messages.c.id).where(t.messages.c.pruned_at.is_not(None))
     return (
-        select(subject.label("id")).group_by(subject).having(or_(*(func.sum(state) != 0 for state in states)))
+        select(subject.label("id"))
+        .where(subject.not_in(pruned))
+        .group_by(subject)
+        .having(or_(*(func.sum(state) != 0 for state in states)))
     )
 
 

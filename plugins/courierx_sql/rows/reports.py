@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+import msgspec
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -20,9 +21,9 @@ from sqlalchemy import (
     type_coerce,
 )
 
-from courierx_core.ports.reports import DomainLine, Hour, LinkLine
+from courierx_core.ports.reports import DomainLine, Frozen, Hour, LinkLine
 from courierx_sql.accessor import Accessor
-from courierx_sql.tables import deliveries, events
+from courierx_sql.tables import deliveries, events, frozen_reports
 
 HOUR_SECONDS = 3600
 
@@ -33,6 +34,13 @@ class ReportRows:
     def __init__(self, tenant: Accessor) -> None:
         self._tenant = tenant
         self._is_sqlite = tenant.connection.dialect.name == "sqlite"
+
+    def frozen(self, message_id: int) -> Frozen | None:
+        kept = self._tenant.select(frozen_reports, frozen_reports.c.report).where(
+            frozen_reports.c.message_id == message_id
+        )
+        report = self._tenant.execute(kept).scalar_one_or_none()
+        return None if report is None else msgspec.convert(report, Frozen)
 
     def domains(self, message_id: int, *, limit: int = 20) -> Sequence[DomainLine]:
         find = func.instr if self._is_sqlite else func.strpos

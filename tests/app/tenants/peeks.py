@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 from courierx_core.audience.model import OptIn
+from courierx_core.campaigns.report import taken_down
 from courierx_core.errors import NotFound
+from courierx_core.ports.driver import utcnow
 from courierx_core.ports.idempotency import IdempotentAnswer
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.testing.store_samples import new_message
@@ -35,6 +38,8 @@ def peeks(world: World) -> Iterator[str]:
             ("an answer", unit.idempotency.get(CANARY)),
             ("lines of an import", unit.imports.errors(ids["import"])),
             ("counts", unit.deliveries.totals(theirs["message"])),
+            ("a frozen report", unit.reports.frozen(theirs["pruned"])),
+            ("whom pruned mail was for", unit.pruning.person(theirs["pruned_delivery"])),
             ("the size of a list", unit.lists.sizes([ids["list"]])),
             ("the lists of a person", unit.lists.of(ids["subscriber"])),
             ("what a webhook is told", unit.webhook_calls.list(ids["webhook"])),
@@ -73,6 +78,14 @@ def _kept(world: World) -> dict[str, int]:
         cancelled = new_message(unit)
         unit.deliveries.add(cancelled, [f"{CANARY}@x.example"])
         unit.deliveries.cancel_open(cancelled.id)
+        pruned = new_message(unit, campaign_id=world.ids[tenant]["campaign"])
+        (row,) = unit.deliveries.add(
+            pruned, [f"{CANARY}@x.example"], subscriber_ids=[world.ids[tenant]["subscriber"]]
+        )
+        unit.deliveries.cancel_open(pruned.id)
+        unit.messages.complete(pruned.id)
+        unit.pruning.freeze(pruned.id, taken_down(unit, pruned.id), before=utcnow() + timedelta(hours=1))
+        unit.pruning.deliveries(pruned.id)
         unit.idempotency.add(IdempotentAnswer(CANARY, b"", 200, b""))
         unit.erasures.keep_key(SECRET)
         unit.quotas.set("day", 7)
@@ -89,6 +102,8 @@ def _kept(world: World) -> dict[str, int]:
         unit.files.put(file_id, 0, b"theirs")
         return {
             "message": cancelled.id,
+            "pruned": pruned.id,
+            "pruned_delivery": row.id,
             "file": file_id,
             "opt_in": unit.opt_ins.add(OptIn(tenant_id=tenant, list_id=1, email=f"{CANARY}@x.example")).id,
             "work": unit.work.add(

@@ -1,0 +1,101 @@
+"""Mail that is kept no longer: its links still lead where they did, and what it was for is asked no more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from courierx_core.campaigns import service as campaigns
+from courierx_core.campaigns.model import Campaign
+from courierx_core.courier import Courier
+from courierx_core.delivery import service as deliveries
+from courierx_core.errors import Conflict, NotFound
+from courierx_core.mail.token import Kind
+from courierx_core.messages.model import Content
+from courierx_core.testing.store_pruning import later, settle
+from courierx_core.testing.store_samples import new_message
+from courierx_core.tracking.links import Links
+from courierx_core.tracking.model import Hit
+from courierx_core.tracking.service import keep
+from courierx_core.upkeep.pruning import prune
+
+Client = TestClient[Litestar]
+SHOP = "https://shop.example/"
+
+
+class Pruned:
+    """Ann's mail of a campaign, completed; and its links."""
+
+    def __init__(self, courier: Courier, tenant_id: int, person: int, state: str = "failed") -> None:
+        self.courier, self.tenant_id = courier, tenant_id
+        content = Content(from_email="a@x.example", subject="s", html="h", links=(SHOP,))
+        with courier.store.begin(tenant_id) as unit:
+            campaign = unit.campaigns.add(Campaign(tenant_id=tenant_id, name="May", subject="Hi"))
+            message = new_message(unit, content=content, campaign_id=campaign.id)
+            unit.campaigns.save(msgspec.structs.replace(campaign, message_id=message.id), was="draft")
+            (row,) = unit.deliveries.add(message, ["ann@x.example"], subscriber_ids=[person])
+        settle(courier.store, state)
+        with courier.store.begin(tenant_id) as unit:
+            assert unit.messages.complete(message.id)
+        self.campaign_id, self.message_id, self.id = campaign.id, message.id, row.id
+
+    def token(self, kind: Kind) -> str:
+        return self.courier.tokens.mint(kind, self.tenant_id, self.id)
+
+    def prune(self) -> None:
+        assert sum(each.deliveries for each in prune(self.courier.store, self.tenant_id, before=later())) == 1
+
+
+@pytest.fixture
+def person(client: Client, tenant_id: int) -> int:
+    new = {"tenant_id": tenant_id, "email": "ann@x.example"}
+    return int(client.post("/subscribers", json=new).json()["id"])
+
+
+def test_its_links_go_on_working(
+    courier: Courier, tenant_id: int, person: int, api: Callable[..., Client]
+) -> None:
+    mail, anyone = Pruned(courier, tenant_id, person), api()
+    mail.prune()
+    assert anyone.get(f"/p/{mail.token('preferences')}").status_code == 200
+    for _ in range(2):
+        assert "You are unsubscribed" in anyone.post(f"/u/{mail.token('unsubscribe')}").text
+    with courier.store.begin(tenant_id, write=False) as unit:
+        assert [each.cause for each in unit.suppressions.list(address="ann@x.example")] == ["unsubscribe"]
+        assert unit.events.list() == []
+    links, token = Links(courier), courier.tokens.read(mail.token("click"))
+    links.learn([mail.id])
+    assert links.url(token) == SHOP
+    hit = Hit(token=token, kind="clicked", at=later(), key="k", user_agent="", machine=False)
+    keep(courier, links, [hit])  # nobody asks for it any more
+    with courier.store.begin(tenant_id) as unit:
+        assert unit.events.list() == []
+        unit.subscribers.remove(person)
+    assert anyone.get(f"/p/{mail.token('preferences')}").status_code == 404
+
+
+def test_what_is_no_longer_kept_is_neither_sent_again_nor_cloned(
+    courier: Courier, tenant_id: int, person: int
+) -> None:
+    mail = Pruned(courier, tenant_id, person)
+    steps = prune(courier.store, tenant_id, before=later())
+    assert next(steps).campaigns == 1  # frozen, and its rows are still there
+    with pytest.raises(Conflict, match="is being pruned"):
+        deliveries.resend(courier, tenant_id, [mail.id])
+    assert sum(each.deliveries for each in steps) == 1
+    with pytest.raises(NotFound):
+        deliveries.resend(courier, tenant_id, [mail.id])
+    with pytest.raises(Conflict, match="no longer kept"):
+        campaigns.clone(courier, tenant_id, mail.campaign_id, only=["failed"])
+    with courier.store.begin(tenant_id, write=False) as unit:
+        assert campaigns.report(unit, mail.campaign_id).states == {"failed": 1}
+
+
+def test_mail_that_goes_out_again_just_now_stays(courier: Courier, tenant_id: int, person: int) -> None:
+    mail = Pruned(courier, tenant_id, person)
+    deliveries.resend(courier, tenant_id, [mail.id])
+    assert list(prune(courier.store, tenant_id, before=later())) == []
