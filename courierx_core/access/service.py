@@ -154,13 +154,14 @@ def authenticate(store: Store[Any], text: str, now: datetime) -> ApiKey | None:
     if parsed is None:
         return None
     key_id, secret = parsed
-    with store.platform() as unit:
-        try:
+    try:
+        with store.platform(write=False) as unit:  # on SQLite who writes waits for all others that do
             key = unit.keys.get(key_id)
-        except NotFound:
-            return None
-        if not key_matches(key, secret, now):
-            return None
-        if key.last_used_at is None or now - key.last_used_at > _TOUCH_EVERY:
+    except NotFound:
+        return None
+    if not key_matches(key, secret, now):
+        return None
+    if key.last_used_at is None or now - key.last_used_at > _TOUCH_EVERY:
+        with store.platform() as unit:
             unit.keys.touch(key_id)
     return key

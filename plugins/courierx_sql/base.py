@@ -29,6 +29,9 @@ OUT_OF_RANGE = "22003"
 SERIALIZATION_FAILURE = "40001"
 WRITE = "courierx_write"
 """Execution option of a connection: whether its transaction may change anything."""
+STEADY = "courierx_steady"
+"""Execution option of a connection: whether all statements of its transaction see one moment, and none
+overwrites what came after it."""
 
 
 def json_text(value: Any) -> str:
@@ -39,10 +42,6 @@ class SqlStore(Store[C]):
     """A store on one SQLAlchemy engine. A dialect gives the engine, its set functions and its words."""
 
     sets: ClassVar[Sets]
-    reading: ClassVar[Mapping[str, Any]] = {}
-    """How a unit that only reads is opened, where its statements must be told to see one moment."""
-    steady: ClassVar[Mapping[str, Any]] = {}
-    """How a unit is opened that must not overwrite what came after its first look."""
 
     def __init__(self, name: str, config: C, runtime: Runtime) -> None:
         super().__init__(name, config, runtime)
@@ -50,7 +49,8 @@ class SqlStore(Store[C]):
 
     @abstractmethod
     def create_engine(self) -> Engine:
-        """Make the engine; pass `json_serializer=json_text, json_deserializer=msgspec.json.decode`."""
+        """Make the engine; pass `json_serializer=json_text, json_deserializer=msgspec.json.decode`, and
+        let its transactions begin as their connection's options say (WRITE, STEADY, `guard.TENANT`)."""
 
     @abstractmethod
     def explain(self, error: Exception) -> str:
@@ -72,14 +72,13 @@ class SqlStore(Store[C]):
         return self._platform(write, steady)
 
     def _kind(self, write: bool, steady: bool) -> Mapping[str, Any]:
-        return {WRITE: write, **({} if write else self.reading), **(self.steady if steady else {})}
+        return {WRITE: write, STEADY: steady or not write}
 
     @contextmanager
     def _begin(self, tenant_id: int, write: bool, steady: bool) -> Iterator[UnitOfWork]:
         if tenant_id < 0:
             raise ValueError(f"A tenant's id is 0 (platform-wide) or more, not {tenant_id}.")
         with self._transaction({guard.TENANT: tenant_id, **self._kind(write, steady)}) as connection:
-            self.sets.bind_tenant(connection, tenant_id)
             unit = SqlUnit(connection, tenant_id, self.sets)
             with self._noting(connection, tenant_id, write) as noted:
                 yield unit
@@ -95,20 +94,23 @@ class SqlStore(Store[C]):
         if act is None or tenant_id in act.noted:
             yield noted
             return
-        before = self.sets.written(connection)
+        since = self.sets.mark(connection)
         yield noted
-        if self.sets.written(connection) != before:
+        if not self.sets.may_have_changed(connection, since):
+            return
+        if tenant_id == PLATFORM_WIDE:  # whoever stands above tenants may have bound one of them
             self.sets.bind_tenant(connection, tenant_id)
-            rows = AuditRows(Accessor(connection, tenant_id, self.sets))
-            rows.add(act.action, act.subject, act.detail, actor=act.actor)
+        rows = AuditRows(Accessor(connection, tenant_id, self.sets))
+        if rows.note(act):
             noted.append(act)
 
     @contextmanager
     def _platform(self, write: bool, steady: bool) -> Iterator[PlatformUnit]:
-        with self._transaction({guard.TENANT: guard.PLATFORM, **self._kind(write, steady)}) as connection:
-            self.sets.bind_platform(connection)
-            with self._noting(connection, PLATFORM_WIDE, write) as noted:
-                yield SqlPlatformUnit(connection, self.sets)
+        with (
+            self._transaction({guard.TENANT: guard.PLATFORM, **self._kind(write, steady)}) as connection,
+            self._noting(connection, PLATFORM_WIDE, write) as noted,
+        ):
+            yield SqlPlatformUnit(connection, self.sets)
         for act in noted:
             act.noted.add(PLATFORM_WIDE)
 
@@ -117,7 +119,6 @@ class SqlStore(Store[C]):
         """Open a transaction over every tenant's rows, for what moves a whole database."""
         options = {guard.TENANT: guard.PLATFORM, **guard.ABOVE_TENANTS, **self._kind(write, False)}
         with self._transaction(options) as connection:
-            self.sets.bind_platform(connection)
             yield connection
 
     @contextmanager

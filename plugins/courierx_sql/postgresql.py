@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -21,6 +20,7 @@ from courierx_migrations import HEAD
 from courierx_sql import dump_postgresql, sets_postgresql
 from courierx_sql.base import SqlStore, json_text
 from courierx_sql.ledger_postgresql import PostgresLedger
+from courierx_sql.pool_postgresql import begin, check_out
 from courierx_sql.sets import Sets
 
 APP_ROLE = "courierx_app"
@@ -83,8 +83,6 @@ class PostgresStore(SqlStore[Config]):
 
     Config = Config
     sets: ClassVar[Sets] = sets_postgresql
-    reading: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    steady: ClassVar[Mapping[str, Any]] = {"isolation_level": "REPEATABLE READ"}
 
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """Open a connection in autocommit, as the app's role."""
@@ -106,12 +104,13 @@ class PostgresStore(SqlStore[Config]):
             pool_size=self.config.pool_size,
             max_overflow=self.config.pool_size,
             pool_timeout=self.config.pool_seconds,
-            pool_pre_ping=True,
             json_serializer=json_text,
             json_deserializer=msgspec.json.decode,
             hide_parameters=True,  # an error may be logged, and they are people and their mail
         )
         event.listen(engine, "do_connect", self._pooled)
+        event.listen(engine, "checkout", check_out)
+        event.listen(engine, "begin", begin)
         return engine
 
     def _pooled(

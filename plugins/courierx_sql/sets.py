@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection
 
 from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber
 from courierx_core.messages.model import Message
@@ -20,13 +20,19 @@ class Sets(Protocol):
     """What a `sets_<dialect>` module offers. Every function works in the caller's transaction."""
 
     def bind_tenant(self, connection: Connection, tenant_id: int) -> None:
-        """Tell the database whose transaction this is, where it can enforce it."""
+        """Tell the database that this transaction goes on as a tenant's, where it can enforce it."""
 
     def bind_platform(self, connection: Connection) -> None:
-        """Tell the database that this transaction stands above tenants."""
+        """Tell the database that this transaction goes on above tenants."""
 
-    def written(self, connection: Connection) -> object:
-        """Return a value that is another once the transaction has changed something."""
+    HAS_CHANGED: ColumnElement[bool]
+    """The condition that the transaction has changed something, where `may_have_changed` leaves it open."""
+
+    def mark(self, connection: Connection) -> object:
+        """Return what `may_have_changed` needs of a transaction's beginning."""
+
+    def may_have_changed(self, connection: Connection, since: object) -> bool:
+        """Tell without a statement whether the transaction may have changed something since its mark."""
 
     def owner_of(self, connection: Connection, table: str, object_id: int) -> int | None:
         """Return the tenant that owns a row of a table known to have an id; None when there is none."""

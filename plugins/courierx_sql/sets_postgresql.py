@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, func
 
 from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber
 from courierx_core.messages.model import Message
@@ -16,21 +16,26 @@ from courierx_sql.causes_postgresql import cause
 
 BIND_TENANT = "SELECT set_config('courierx.tenant', %s, true)"
 BIND_PLATFORM = "SELECT set_config('courierx.platform', 'on', true), set_config('courierx.tenant', '0', true)"
-READ_ONLY = ", set_config('transaction_read_only', 'on', true)"
 
 
 def bind_tenant(connection: Connection, tenant_id: int) -> None:
     """Bind the transaction: never with a plain SET, which leaks to the pool's next user."""
-    write = connection.get_execution_options().get("courierx_write", True)
-    connection.exec_driver_sql(BIND_TENANT + ("" if write else READ_ONLY), (str(tenant_id),))
+    connection.exec_driver_sql(BIND_TENANT, (str(tenant_id),))
 
 
 def bind_platform(connection: Connection) -> None:
     connection.exec_driver_sql(BIND_PLATFORM)
 
 
-def written(connection: Connection) -> object:
-    return connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar_one()
+HAS_CHANGED: ColumnElement[bool] = func.pg_current_xact_id_if_assigned().is_not(None)
+
+
+def mark(connection: Connection) -> object:
+    """Do nothing: a transaction gets its number with its first change."""
+
+
+def may_have_changed(connection: Connection, since: object) -> bool:
+    return True
 
 
 def owner_of(connection: Connection, table: str, object_id: int) -> int | None:

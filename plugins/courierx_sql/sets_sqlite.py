@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, true
 
 from courierx_core.audience.model import Audience, ImportCounts, NewSubscriber
 from courierx_core.messages.model import Message
@@ -28,9 +28,16 @@ def bind_platform(connection: Connection) -> None:
     """Do nothing, as `bind_tenant`."""
 
 
-def written(connection: Connection) -> object:
+HAS_CHANGED: ColumnElement[bool] = true()
+
+
+def mark(connection: Connection) -> object:
     driver: Any = connection.connection.driver_connection
     return driver.total_changes
+
+
+def may_have_changed(connection: Connection, since: object) -> bool:
+    return mark(connection) != since
 
 
 def owner_of(connection: Connection, table: str, object_id: int) -> int | None:

@@ -52,7 +52,7 @@ def test_without_the_store_it_is_not_ready(
 def test_an_outage_of_the_store_is_a_503_that_says_when_to_ask_again(
     client: Client, courier: Courier, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def away(self: object) -> object:
+    def away(self: object, *, write: bool) -> object:
         raise StoreError("The database is locked; try again.")
 
     monkeypatch.setattr(type(courier.store), "platform", away)

@@ -24,7 +24,9 @@ from courierx_core.audit import ACT, Act
 from courierx_core.courier import Courier
 from courierx_core.errors import Forbidden, InvalidInput, NotFound, TooManyRequests
 from courierx_core.log_ids import IDS
+from courierx_core.ports.store import UnitOfWork
 from courierx_core.scopes import PLATFORM, SCOPES
+from courierx_core.tenants import service as tenants
 
 _KEY = "courierx_caller"
 _TOO_MANY = "Too many keys that do not work came from this address; wait before the next."
@@ -79,6 +81,12 @@ class Caller(msgspec.Struct, frozen=True):
         if tenant_id is None:
             raise NotFound(f"There is no {table.removesuffix('s')} {object_id}.")
         return tenant_id
+
+    def require_tenant(self, unit: UnitOfWork) -> None:
+        """Raise NotFound unless the unit's tenant exists. A tenant's own key was found among its rows just
+        now; a platform key may name any number."""
+        if self.tenant_id is None:
+            tenants.require(unit)
 
     def require(self, scope: str) -> None:
         """Raise Forbidden where the key may not do this; in `--dev` everything may be done."""

@@ -40,7 +40,6 @@ from courierx_core.campaigns.report import FullReport, full_report
 from courierx_core.courier import Courier
 from courierx_core.errors import Conflict
 from courierx_core.ports.idempotency import Keeps
-from courierx_core.tenants import service as tenants
 
 
 class Schedule(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,7 +75,7 @@ class CampaignController(Controller):
 
         def make(answer: Answering) -> None:
             with courier.store.begin(tenant_id, write=False) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 service.examine(courier, unit, campaign_of(unit, data))
             with courier.store.begin(tenant_id) as unit:
                 answer(unit, shown(service.create(courier, unit, campaign_of(unit, data))))

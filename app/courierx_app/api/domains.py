@@ -90,7 +90,7 @@ class DomainController(Controller):
         def add(answer: Answering) -> None:
             new = new_keys()
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 answer(unit, shown(courier, service.add(courier, unit, data.domain, new)))
 
         return once(tenant_id, data, add, 201)

@@ -18,7 +18,6 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.log import LogStatus
 from courierx_core.exports import service
 from courierx_core.exports.service import Export, Form
-from courierx_core.tenants import service as tenants
 
 InForm: TypeAlias = Annotated[
     Form, QueryParameter(name="format", description="CSV with a line of names, or an object a line.")
@@ -45,7 +44,7 @@ class ExportController(Controller):
         """Take people out, newest first; in CSV every attribute has a column."""
         owner = caller.tenant(tenant_id)
         with courier.store.begin(owner, write=False) as unit:
-            tenants.require(unit)
+            caller.require_tenant(unit)
             if on_list is not None:
                 unit.lists.get(on_list)
         asked = service.subscribers(status=status, list_id=on_list, q=searchable(q))
@@ -66,7 +65,7 @@ class ExportController(Controller):
         """Take the log out, newest first; of one campaign, if it is given."""
         owner = caller.tenant(tenant_id)
         with courier.store.begin(owner, write=False) as unit:
-            tenants.require(unit)
+            caller.require_tenant(unit)
             # no message has the id 0: a campaign that has not started has no log
             message_id = None if campaign_id is None else unit.campaigns.get(campaign_id).message_id or 0
         asked = service.email_logs(message_id=message_id, **asked_of_log(status, recipient, since))
@@ -83,7 +82,7 @@ class ExportController(Controller):
         """Take out who gets no mail, newest first."""
         owner = caller.tenant(tenant_id)
         with courier.store.begin(owner, write=False) as unit:
-            tenants.require(unit)
+            caller.require_tenant(unit)
         return _file(courier, owner, service.suppressions(), form)
 
 

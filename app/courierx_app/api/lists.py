@@ -21,7 +21,6 @@ from courierx_app.api.subscribers import shown as shown_person
 from courierx_core.audience import lists
 from courierx_core.audience.model import MailingList, OptIn
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.tenants import service as tenants
 
 
 class NewList(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +72,7 @@ class ListController(Controller):
 
         def make(answer: Answering) -> None:
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 made = lists.create(unit, data.name, public=data.public, description=data.description)
                 answer(unit, _shown(unit, [made])[0])
 

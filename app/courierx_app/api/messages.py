@@ -31,7 +31,6 @@ from courierx_core.errors import FieldProblem, InvalidInput, RenderError
 from courierx_core.messages import transactional
 from courierx_core.messages.transactional import Prepared
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.tenants import service as tenants
 
 BATCH_MAX = 500
 BODY_MAX_BYTES = 48 << 20
@@ -117,7 +116,7 @@ class MessageController(Controller):
 
         def send(answer: Answering) -> None:
             with courier.store.begin(tenant_id, write=False) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 ready = [_prepared(courier, unit, each) for each in data.messages]
             with courier.store.begin(tenant_id) as unit:
                 results = [_stored(courier, unit, each) for each in ready]

@@ -18,7 +18,6 @@ from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_core.audience import segments
 from courierx_core.audience.model import Segment
-from courierx_core.tenants import service as tenants
 
 Definition: TypeAlias = Annotated[
     dict[str, Any],
@@ -74,7 +73,7 @@ class SegmentController(Controller):
 
         def make(answer: Answering) -> None:
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 answer(unit, shown(segments.create(unit, data.name, data.definition)))
 
         return once(tenant_id, data, make, 201)
@@ -105,7 +104,7 @@ class SegmentController(Controller):
     def count_unsaved(self, courier: TheCourier, caller: TheCaller, data: JSONBody[Unsaved]) -> Counted:
         """Count who a tree finds, before it is saved."""
         with courier.store.begin(caller.tenant(data.tenant_id), write=False) as unit:
-            tenants.require(unit)
+            caller.require_tenant(unit)
             tree = segments.understood(unit, data.definition)
             return Counted(count=segments.count(unit, tree, courier.runtime.now()))
 

@@ -23,7 +23,6 @@ from courierx_core.mail.address import split_address
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.senders import service
 from courierx_core.senders.model import Sender
-from courierx_core.tenants import service as tenants
 
 
 class NewSender(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,7 +67,7 @@ class SenderController(Controller):
         def add(answer: Answering) -> None:
             email = address_of(data.email, "email")
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 answer(unit, shown(unit, service.create(unit, email, name=data.name, reply_to=data.reply_to)))
 
         return once(tenant_id, data, add, 201)

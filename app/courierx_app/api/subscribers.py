@@ -25,7 +25,6 @@ from courierx_core.erasure.service import erase
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.imports.model import Options
 from courierx_core.ports.erasures import Erased
-from courierx_core.tenants import service as tenants
 
 OnList: TypeAlias = Annotated[
     int | None, QueryParameter(name="list", description="Only those subscribed to this list.")
@@ -111,7 +110,7 @@ class SubscriberController(Controller):
 
         def add(answer: Answering) -> None:
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 try:
                     answer(unit, shown(add_subscriber(courier, unit, person)))
                 except Conflict:
@@ -215,7 +214,7 @@ class SubscriberController(Controller):
         """
         tenant_id = caller.tenant(data.tenant_id)
         with courier.store.begin(tenant_id, write=False) as unit:
-            tenants.require(unit)
+            caller.require_tenant(unit)
         return erase(courier, tenant_id, email_of(data.email, "email"))
 
     @post("/bulk-import", **upload_route("imports:write"))

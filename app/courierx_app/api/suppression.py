@@ -22,7 +22,6 @@ from courierx_core.imports.model import Options
 from courierx_core.suppression.answer import SuppressionAnswer, suppression_answer
 from courierx_core.suppression.model import listed_as
 from courierx_core.suppression.service import suppress
-from courierx_core.tenants import service as tenants
 
 
 def _listed_as(given: str | Mailbox, field: str = "email") -> str:
@@ -63,7 +62,7 @@ class SuppressionController(Controller):
 
         def add(answer: Answering) -> None:
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 now, address = courier.runtime.now(), _listed_as(data.email)
                 answer(
                     unit,

@@ -20,7 +20,6 @@ from courierx_core.audience.model import Subscriber
 from courierx_core.templates import keeping
 from courierx_core.templates.keeping import TemplatePreview
 from courierx_core.templates.model import Template
-from courierx_core.tenants import service as tenants
 
 
 class NewTemplate(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +81,7 @@ class TemplateController(Controller):
             template = Template(**{**new, "tenant_id": tenant_id, "name": data.name.strip()})
             keeping.examine(courier, template)
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 answer(unit, shown(unit.templates.add(template)))
 
         return once(tenant_id, data, make, 201)

@@ -20,7 +20,6 @@ from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.tenants import service as tenants
 from courierx_core.webhooks import service
 from courierx_core.webhooks.model import Attempt, Call, CallState, Webhook, WebhookStatus
 
@@ -105,7 +104,7 @@ class WebhookController(Controller):
 
         def add(answer: Answering) -> None:
             with courier.store.begin(tenant_id) as unit:
-                tenants.require(unit)
+                caller.require_tenant(unit)
                 made = service.create(courier, unit, data.url, types=data.types, description=data.description)
                 answer(unit, _with_secret(made))
 

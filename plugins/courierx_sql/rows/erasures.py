@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, func, or_
+from sqlalchemy import ColumnElement, Row, Table, and_, func, or_, select
 
 from courierx_core.delivery.model import OPEN, moved
 from courierx_core.imports.model import OPEN as OPEN_IMPORTS
 from courierx_core.ports.erasures import Erased
-from courierx_sql.accessor import Accessor
+from courierx_sql.accessor import TENANT, Accessor
 from courierx_sql.clock import now
 from courierx_sql.rows import counters
 from courierx_sql.rows.forgetting import forget_contents
@@ -34,6 +34,9 @@ _KEPT_DETAIL = ("status", "bounce", "provider_id")
 """What of an event tells of the mail, and nothing of the person."""
 
 
+_KEY = select(erasure_keys.c.secret).where(erasure_keys.c.tenant_id == TENANT)
+
+
 class ErasureRows:
     def __init__(self, tenant: Accessor) -> None:
         self._tenant = tenant
@@ -41,9 +44,7 @@ class ErasureRows:
         self._find = func.instr if is_sqlite else func.strpos
 
     def key(self) -> bytes | None:
-        found = self._tenant.execute(
-            self._tenant.select(erasure_keys, erasure_keys.c.secret)
-        ).scalar_one_or_none()
+        found = self._tenant.run(_KEY).scalar_one_or_none()
         return None if found is None else bytes(found)
 
     def keep_key(self, sealed: bytes) -> bytes:

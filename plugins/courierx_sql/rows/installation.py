@@ -38,7 +38,9 @@ def save(connection: Connection, value: Installation) -> None:
     ours = update(installation).values(id=value.id or installation.c.id, **values)
     if connection.execute(ours).rowcount:
         return
-    fresh = insert_into(connection, installation).values(id=value.id or secrets.token_hex(16), **values)
+    fresh = insert_into(connection.dialect.name, installation).values(
+        id=value.id or secrets.token_hex(16), **values
+    )
     if not connection.execute(fresh.on_conflict_do_nothing()).rowcount:  # another was first
         connection.execute(ours)
 
@@ -50,7 +52,9 @@ def disown(connection: Connection) -> None:
 
 def beat(connection: Connection, owner: str) -> None:
     """Note that a worker is alive."""
-    statement = insert_into(connection, known).values(owner=owner, started_at=now(), heartbeat_at=now())
+    statement = insert_into(connection.dialect.name, known).values(
+        owner=owner, started_at=now(), heartbeat_at=now()
+    )
     connection.execute(
         statement.on_conflict_do_update(index_elements=["owner"], set_={"heartbeat_at": now()})
     )

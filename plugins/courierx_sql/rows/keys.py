@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Update, func, or_, select, update
+from sqlalchemy import Connection, Row, Select, Update, bindparam, func, or_, select, update
 
 from courierx_core.access.model import ApiKey
 from courierx_core.errors import Conflict, NotFound
@@ -27,9 +27,9 @@ class KeyRows:
         self._tenant = tenant
 
     def add(self, key: ApiKey) -> ApiKey:
-        values = {**_values(key), "id": self._tenant.reserve(api_keys)}
-        statement = self._tenant.insert(api_keys).values(**values).returning(api_keys)
-        return _read(self._tenant.execute(statement).one())
+        added = self._tenant.add(api_keys, _values(key))
+        assert added is not None  # there is nothing unique about a key but its id
+        return _read(added)
 
     def get(self, key_id: int) -> ApiKey:
         found = self._tenant.execute(self._tenant.select(api_keys).where(api_keys.c.id == key_id))
@@ -50,6 +50,9 @@ class KeyRows:
         self._tenant.execute(_touched(self._tenant.update(api_keys), key_id))
 
 
+_ANY = select(api_keys).where(api_keys.c.id == bindparam("id")).execution_options(**ABOVE_TENANTS)
+
+
 class PlatformKeyRows:
     """Every key by id; lists the platform's own."""
 
@@ -62,12 +65,13 @@ class PlatformKeyRows:
             **_values(key),
             "id": self._sets.reserve(self._connection, api_keys.name, 1),
             "tenant_id": key.tenant_id,
+            "created_at": now(),
         }
-        statement = insert_into(self._connection, api_keys).values(**values).returning(api_keys)
+        statement = insert_into(self._connection.dialect.name, api_keys).values(**values).returning(api_keys)
         return _read(self._connection.execute(statement).one())
 
     def get(self, key_id: int) -> ApiKey:
-        return _one(self._run(select(api_keys).where(api_keys.c.id == key_id)), key_id)
+        return _one(self._connection.execute(_ANY, {"id": key_id}).one_or_none(), key_id)
 
     def list(self) -> Sequence[ApiKey]:
         statement = _newest(select(api_keys).where(api_keys.c.tenant_id.is_(None)))
@@ -93,7 +97,6 @@ def _values(key: ApiKey) -> dict[str, Any]:
         "name": key.name,
         "scopes": list(key.scopes),
         "digest": key.digest,
-        "created_at": now(),
         "expires_at": key.expires_at,
     }
 

@@ -28,7 +28,7 @@ class MetricRows:
     def add(self, counted: Sequence[Tally]) -> None:
         if not counted:
             return
-        statement = insert_into(self._connection, tallies)
+        statement = insert_into(self._connection.dialect.name, tallies)
         statement = statement.on_conflict_do_update(
             index_elements=list(_KEY), set_={"n": tallies.c.n + statement.excluded.n}
         )

@@ -21,7 +21,7 @@ class OldLinkRows:
         if not rows:
             return
         # one that names somebody anew (deleted and taken in again) leads to the later person
-        statement = insert_into(self._connection, old_links)
+        statement = insert_into(self._connection.dialect.name, old_links)
         self._connection.execute(
             statement.on_conflict_do_update(
                 index_elements=["name", "owner_id"],

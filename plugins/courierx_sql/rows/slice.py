@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
-from sqlalchemy import ColumnElement, RowMapping, Select, Table
+from sqlalchemy import ColumnElement, RowMapping, Select, Table, bindparam, select
 from sqlalchemy.exc import IntegrityError
 
 from courierx_core.errors import Conflict, InvalidInput, NotFound
-from courierx_sql.accessor import Accessor
+from courierx_sql.accessor import TENANT, Accessor
 from courierx_sql.clock import now
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -28,6 +29,11 @@ def check_limit(limit: int) -> None:
         raise InvalidInput.of("limit", "out_of_range", f"limit is 1 to 1000, not {limit}.")
 
 
+@cache
+def _by_id(table: Table) -> Select[Any]:
+    return select(table).where(table.c.tenant_id == TENANT, table.c.id == bindparam("id"))
+
+
 class Slice(Generic[S]):
     """A table whose columns are the Struct's fields; `id`, `tenant_id` and times are the store's."""
 
@@ -40,9 +46,7 @@ class Slice(Generic[S]):
 
     def get(self, object_id: int) -> S:
         self._check(object_id)
-        row = self._tenant.execute(
-            self._tenant.select(self.table).where(self.table.c.id == object_id)
-        ).one_or_none()
+        row = self._tenant.run(_by_id(self.table), id=object_id).one_or_none()
         if row is None:
             raise self._missing(object_id)
         return self._read(row._mapping)
@@ -68,17 +72,7 @@ class Slice(Generic[S]):
 
     def _insert(self, value: S, **decided: Any) -> S | None:
         """Insert, with what was `decided` beside the value; None when a unique key has it already."""
-        statement = (
-            self._tenant.insert(self.table)
-            .values(
-                id=self._tenant.reserve(self.table),
-                **{**self._values(value), **decided},
-                **self._times("created_at", "updated_at"),
-            )
-            .on_conflict_do_nothing()
-            .returning(self.table)
-        )
-        row = self._tenant.execute(statement).one_or_none()
+        row = self._tenant.add(self.table, {**self._values(value), **decided})
         return None if row is None else self._read(row._mapping)
 
     def _update(

@@ -65,7 +65,7 @@ class TenantRows:
 
     def add(self, tenant: Tenant) -> Tenant:
         statement = (
-            insert_into(self._connection, tenants)
+            insert_into(self._connection.dialect.name, tenants)
             .values(
                 id=self._sets.reserve(self._connection, tenants.name, 1),
                 **_values(tenant),
