@@ -29,7 +29,7 @@ from courierx_core.delivery.feed import boottime
 from courierx_core.delivery.run import SendRun
 from courierx_core.domains import service as domains
 from courierx_core.errors import CourierXError, Fenced, StoreError
-from courierx_core.feedback.refusals import keep_refusals
+from courierx_core.feedback.refusals import hear_refusals
 from courierx_core.feedback.service import match_kept
 from courierx_core.imports.run import take_in
 from courierx_core.log_ids import about
@@ -52,7 +52,7 @@ TASKS: Mapping[Topic, Task] = {
     "snapshot": campaigns.snapshot,
     "schedule": start_scheduled,
     "resend": deliveries.resend_uncertain,
-    "refusal": keep_refusals,
+    "refusal": hear_refusals,
     "import": take_in,
     "domain_check": domains.check,
 }

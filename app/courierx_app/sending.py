@@ -12,6 +12,7 @@ import msgspec
 from courierx_core.campaigns.service import Report, report
 from courierx_core.courier import Courier
 from courierx_core.errors import StoreError
+from courierx_core.feedback.refusals import keep_refusals
 from courierx_core.worker import Worker
 
 POLL_SECONDS = 0.1
@@ -51,8 +52,8 @@ class Finished(msgspec.Struct, frozen=True):
 def send_until_done(
     courier: Courier, tenant_id: int, campaign_id: int, show: Callable[[Report], None] | None = None
 ) -> Finished:
-    """Work until the campaign is completed, cancelled or paused, and all that was refused is told as events,
-    telling `show` now and then.
+    """Work until the campaign is completed, cancelled or paused, telling `show` now and then, and until there
+    are events of all that was refused.
 
     Interrupted, it stops as a worker does: answers under way are recorded, the rest stays queued.
     """
@@ -61,9 +62,7 @@ def send_until_done(
         while True:
             try:
                 with courier.store.begin(tenant_id, write=False) as unit:
-                    now = report(unit, campaign_id)
-                    message_id = unit.campaigns.get(campaign_id).message_id or 0
-                    waiting = unit.work.open_items(message_id, topics=("refusal",))
+                    now, message_id = report(unit, campaign_id), unit.campaigns.get(campaign_id).message_id
             except StoreError:  # the worker waits for it too
                 if not worker.alive:
                     raise
@@ -71,6 +70,10 @@ def send_until_done(
                 continue
             if show is not None:
                 show(now)
-            if (now.status in OVER and not waiting) or not worker.alive:
-                return Finished(now, time.monotonic() - began)
+            if now.status in OVER or not worker.alive:
+                finished = Finished(now, time.monotonic() - began)
+                break
             time.sleep(POLL_SECONDS)
+    if message_id is not None:
+        keep_refusals(courier, tenant_id, message_id)
+    return finished

@@ -16,6 +16,9 @@ from courierx_core.ports.ledger import FollowUp, Outcome
 from courierx_core.ports.transport import Accepted, Deferred, Receipt, Refused, Uncertain
 from courierx_core.words import storable
 
+REFUSAL_SECONDS = 1.0
+"""When a refusal is told: of a message that is being sent as many together as come meanwhile."""
+
 
 class Attempt(msgspec.Struct, frozen=True, gc=False):
     """One delivery under way: `number` is its item's attempt, from 1."""
@@ -141,7 +144,7 @@ def follow_ups(verdicts: Iterable[Verdict], messages: dict[int, Message]) -> Seq
         if retry_in is not None:
             groups[outcome.message_id, outcome.attempt + 1, retry_in, "send"].append(outcome.id)
         elif outcome.state in REFUSED:
-            groups[outcome.message_id, 1, 0.0, "refusal"].append(outcome.id)
+            groups[outcome.message_id, 1, REFUSAL_SECONDS, "refusal"].append(outcome.id)
     return [
         FollowUp(message_id, messages[message_id].stream, tuple(sorted(ids)), attempt, delay, topic)
         for (message_id, attempt, delay, topic), ids in groups.items()

@@ -258,8 +258,8 @@ class Work(Protocol):
         """Resume: held items are ready again, or leased still where a lease is open (its owner gives it
         back, or the sweep takes it). What is overdue is due now; why it was held is forgotten."""
 
-    def end(self, subject_id: int, *, topics: Sequence[Topic]) -> int:
-        """Mark the subject's open items done; whoever has one leased is fenced. Returns how many."""
+    def end(self, subject_id: int, *, topics: Sequence[Topic]) -> Sequence[WorkItem]:
+        """Mark the subject's open items done; whoever has one leased is fenced. Returns them."""
 
     def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
         """Hold every ready and leased item of the tenant, noting why; return how many."""

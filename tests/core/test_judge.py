@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from courierx_core.courier import Policy
-from courierx_core.delivery.judge import Attempt, Verdict, follow_ups, judge, retry_delay
+from courierx_core.delivery.judge import REFUSAL_SECONDS, Attempt, Verdict, follow_ups, judge, retry_delay
 from courierx_core.delivery.model import DeliveryState
 from courierx_core.messages.model import Content, Message, Recipient
 from courierx_core.ports.transport import Accepted, Deferred, Refused, Uncertain
@@ -128,7 +128,7 @@ def test_what_is_refused_is_told_in_an_item_of_its_own_and_not_tried_again() -> 
         verdicts.append(Verdict(outcome, 60.0 if state == "deferred" else None))
     retry, told = sorted(follow_ups(verdicts, {5: attempt().message}), key=lambda each: each.topic != "send")
     assert (retry.topic, retry.ids) == ("send", (4,))
-    assert (told.topic, told.ids, told.delay_seconds) == ("refusal", (1, 3), 0.0)
+    assert (told.topic, told.ids, told.delay_seconds) == ("refusal", (1, 3), REFUSAL_SECONDS)
 
 
 # What a server, or a plugin, may say: also what no text column takes, and half of what UTF-8 does.

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from courierx_core.campaigns.report import full_report
+from courierx_core.feedback.refusals import keep_refusals
 from courierx_core.feedback.service import receive
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.feedback import Feedback
@@ -40,12 +41,17 @@ def test_a_refusal_at_once_is_an_event_told_and_obeyed(assemble: Callable[..., P
         platform.wait(campaign_id, lambda report: _people(report) == {"bounced": 2, "rejected": 1})
         report = platform.finish(campaign_id)
     assert report.states == {"accepted": 1, "bounced": 2, "rejected": 1} == platform.recount(campaign_id)
+    with courier.store.begin(tenant_id) as unit:
+        message_id = unit.campaigns.get(campaign_id).message_id or 0
+        assert unit.work.open_items(message_id, topics=("refusal",)) == 0
+    keep_refusals(courier, tenant_id, message_id)
     with courier.store.begin(tenant_id, write=False) as unit:
         events = {event.recipient: event for event in unit.events.list()}
         rows = {row.address: row for row in unit.deliveries.list()}
         calls = unit.webhook_calls.list(hook.id)
         (barred,) = unit.suppressions.list()
         told = full_report(unit, campaign_id)
+        assert len(unit.events.list()) == 3
     assert set(events) == {*people[1:]}
     gone, row = events["gone@x.example"], rows["gone@x.example"]
     assert (gone.kind, gone.bounce, gone.status, gone.source) == ("bounced", "hard", "5.1.1", "smtp")

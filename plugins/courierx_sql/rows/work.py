@@ -41,8 +41,10 @@ class WorkRows(Slice[WorkItem]):
         due = case((work.c.due_at < now(), now()), else_=work.c.due_at)
         return self._move(subject_id, topics, ("held",), {"state": _AGAIN, "error": "", "due_at": due})
 
-    def end(self, subject_id: int, *, topics: Sequence[Topic]) -> int:
-        return self._move(subject_id, topics, (*_OPEN, "held"), {"state": "done", **_GIVEN_BACK})
+    def end(self, subject_id: int, *, topics: Sequence[Topic]) -> Sequence[WorkItem]:
+        ended = self._tenant.update(work).where(*_of(subject_id, topics), work.c.state != "done")
+        rows = self._tenant.execute(ended.values(state="done", **_GIVEN_BACK).returning(work))
+        return [self._read(row._mapping) for row in rows]
 
     def hold_all(self, why: str, *, topics: Sequence[Topic]) -> int:
         statement = self._tenant.update(work).where(work.c.topic.in_(topics), work.c.state.in_(_OPEN))
