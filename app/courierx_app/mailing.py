@@ -22,6 +22,7 @@ from courierx_core.ports.driver import Problem, checked
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.ports.transport import Stream, Transport
 from courierx_core.tenants import service as tenants
+from courierx_core.transports.ways import way_of
 
 TENANT = "courierx send"
 """The tenant that owns what is sent from the command line."""
@@ -69,7 +70,8 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
 
     def check_transport(self, courier: Courier) -> None:
         """Raise ConfigError where no far side can be used now, before anybody waits for it."""
-        name = self.campaign.transport or courier.policy.default_transport
+        with courier.store.begin(self.tenant_id, write=False) as unit:
+            name = way_of(courier, unit, self.campaign.transport)
         errors = [_error(courier.transports[each]) for each in courier.ways(name)]
         problem = errors[0] if errors and all(errors) else None
         if problem is not None:
@@ -150,7 +152,7 @@ def _create(courier: Courier, unit: UnitOfWork, mailing: Mailing, name: str, fin
 def _sample(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> tuple[str, Sequence[str]]:
     """Render the message for one of the people, as its reader would see it, once it could be sent."""
     stream: Stream = "transactional" if campaign.unsubscribe == "none" else "broadcast"
-    transport = campaign.transport or courier.policy.default_transport
+    transport = way_of(courier, unit, campaign.transport)
     content = campaigns.content_of(courier, unit, campaign)
     freeze(courier, unit, content, stream=stream, transport=transport)
     seen = preview(courier, unit, campaign.id)

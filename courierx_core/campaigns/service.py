@@ -39,6 +39,7 @@ from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
 from courierx_core.templates.sandbox import OUTPUT_MAX
 from courierx_core.templates.service import parts_of, sources
+from courierx_core.transports.ways import check_way, way_of
 from courierx_core.work import NEEDS_ADOPTION, OF_MESSAGE, WorkItem
 
 SNAPSHOT_CHUNK = 10_000
@@ -120,9 +121,7 @@ def examine(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
         check_headers(campaign.headers)
     except InvalidInput as error:
         checks.problems += error.problems
-    if campaign.transport and not courier.ways(campaign.transport):
-        known = f"(configured: {courier.ways_known})"
-        checks.add("transport", "not_found", f"no transport {campaign.transport!r} {known}")
+    check_way(courier, checks, campaign.transport)
     try:
         template = _template(unit, campaign)
     except NotFound as error:
@@ -188,7 +187,7 @@ def start_in(courier: Courier, unit: UnitOfWork, campaign_id: int) -> Started:
     count = unit.subscribers.count(audience)
     if not count:
         raise Conflict(f"Campaign {campaign_id} has nobody to go to: add active subscribers, or other lists.")
-    transport = campaign.transport or courier.policy.default_transport
+    transport = way_of(courier, unit, campaign.transport)
     content = content_of(courier, unit, campaign)
     stream = stream_of(campaign)
     message = unit.messages.add(

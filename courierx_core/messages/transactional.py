@@ -26,6 +26,7 @@ from courierx_core.senders.service import sender_of
 from courierx_core.templates.check import check
 from courierx_core.templates.model import Template
 from courierx_core.templates.service import sources
+from courierx_core.transports.ways import way_of
 
 MessageStatus: TypeAlias = Literal["scheduled", "queued", "completed", "cancelled"]
 
@@ -87,7 +88,7 @@ def prepare_content(
     on_uncertain: GivenOnUncertain = "",
 ) -> Prepared:
     """Check and freeze a content for a few addresses, on its way over a transport or the default one."""
-    transport = transport or courier.policy.default_transport
+    transport = way_of(courier, unit, transport)
     starts = scheduled_at or courier.runtime.now()
     message = Message(
         tenant_id=unit.tenant_id,

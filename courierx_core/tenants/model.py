@@ -46,5 +46,8 @@ class Tenant(msgspec.Struct, frozen=True, kw_only=True):
     """False: no click or open of its mail is tracked, whatever a campaign or a message says."""
     on_uncertain: OnUncertain = "hold"
     """What becomes of uncertain deliveries where a campaign or a message does not say."""
+    transport: str = ""
+    """What carries its mail where a campaign or a message names nothing: a transport or a route; '' is
+    COURIERX_TRANSPORT."""
     created_at: datetime | None = None
     updated_at: datetime | None = None

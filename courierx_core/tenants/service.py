@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from courierx_core.checking import Checks
+from courierx_core.courier import Courier
 from courierx_core.errors import InvalidInput
 from courierx_core.keep import Keep, nothing
 from courierx_core.messages.model import OnUncertain
@@ -15,6 +16,7 @@ from courierx_core.ports.platform import PlatformUnit
 from courierx_core.ports.store import Store, UnitOfWork
 from courierx_core.tenants.branding import checked, checked_host
 from courierx_core.tenants.model import NAME_MAX, WEIGHT_MAX, Branding, Tenant
+from courierx_core.transports.ways import check_way
 
 PAGE = 1000
 
@@ -83,6 +85,7 @@ def weigh(store: Store[Any], tenant_id: int, weight: int) -> Tenant:
 
 
 def edit(
+    courier: Courier,
     unit: PlatformUnit,
     tenant_id: int,
     *,
@@ -94,6 +97,7 @@ def edit(
     public_url: str | None = None,
     tracking: bool | None = None,
     on_uncertain: OnUncertain | None = None,
+    transport: str | None = None,
 ) -> Tenant:
     """Change what is given. Raises NotFound, InvalidInput, Conflict."""
     checks = Checks()
@@ -114,5 +118,8 @@ def edit(
         changes["tracking"] = tracking
     if on_uncertain is not None:
         changes["on_uncertain"] = on_uncertain
+    if transport is not None:
+        check_way(courier, checks, transport)
+        changes["transport"] = transport
     checks.done()
     return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))

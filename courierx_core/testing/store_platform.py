@@ -42,12 +42,14 @@ class PlatformContract:
             default_from="x@example.com",
             weight=7,
             branding=look,
+            transport="main",
         )
         with store.platform() as unit:
             added = unit.tenants.add(new)
             other = unit.tenants.add(msgspec.structs.replace(new, name="Other"))
             assert unit.tenants.get(added.id) == added
             assert (added.weight, added.default_from, added.ses_verified) == (7, "x@example.com", False)
+            assert added.transport == "main"
             assert (added.branding, unit.tenants.get(added.id).branding) == (look, look)
             with pytest.raises(Conflict):
                 unit.tenants.add(msgspec.structs.replace(new, name="STRASSE"))

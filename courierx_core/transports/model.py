@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
@@ -14,6 +15,16 @@ class PausedTransport(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     reason: str
     since: datetime
+
+
+class RouteStanding(msgspec.Struct, frozen=True, kw_only=True):
+    """A route as its callers see it: who shares its mail by weight, who has it where none of those can, and
+    which of them all are paused."""
+
+    name: str
+    transports: Mapping[str, int]
+    failover: Sequence[str]
+    paused: Sequence[str] = ()
 
 
 class TransportStanding(msgspec.Struct, frozen=True, kw_only=True):

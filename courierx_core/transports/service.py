@@ -9,7 +9,7 @@ from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError, NotFound
 from courierx_core.operator_mail import tell_operator
 from courierx_core.ports.driver import Problem, checked
-from courierx_core.transports.model import PausedTransport, TransportStanding
+from courierx_core.transports.model import PausedTransport, RouteStanding, TransportStanding
 
 log = logging.getLogger("courierx.transports")
 
@@ -24,6 +24,20 @@ def standing(courier: Courier) -> Sequence[TransportStanding]:
     """Return every transport of this process, and what is paused elsewhere, by name; asks those that are."""
     stopped = paused(courier)
     return [_standing(courier, name, stopped) for name in sorted({*courier.transports, *stopped})]
+
+
+def routes(courier: Courier) -> Sequence[RouteStanding]:
+    """Return every route, by name, with those of its transports that are paused."""
+    stopped = paused(courier)
+    return [
+        RouteStanding(
+            name=name,
+            transports=route.transports,
+            failover=route.failover,
+            paused=[each for each in route.names if each in stopped],
+        )
+        for name, route in sorted(courier.routes.items())
+    ]
 
 
 def standing_of(courier: Courier, name: str) -> TransportStanding:

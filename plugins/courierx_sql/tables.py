@@ -61,6 +61,7 @@ tenants = Table(
     Column("public_url", Text, nullable=False, server_default=text("''")),
     Column("tracking", Boolean, nullable=False, server_default=true()),
     Column("on_uncertain", Text, nullable=False, server_default=text("'hold'")),
+    Column("transport", Text, nullable=False, server_default=text("''")),
 )
 
 api_keys = Table(

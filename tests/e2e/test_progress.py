@@ -198,7 +198,7 @@ def test_a_scheduled_one_waits_for_its_senders_domain(assemble: Assemble, alive:
     campaigns.schedule(courier, tenant_id, draft.id, courier.runtime.now() + timedelta(days=1))
     assert codes(far(platform, draft.id)) == []
     with courier.store.platform() as unit:
-        tenants.edit(unit, tenant_id, requires_verified_domain=True)
+        tenants.edit(platform.courier, unit, tenant_id, requires_verified_domain=True)
     (waiting,) = far(platform, draft.id).waiting_for
     assert waiting.code == "sender_unverified"
     assert "acme.example" in waiting.detail

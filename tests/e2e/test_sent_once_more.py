@@ -198,7 +198,7 @@ def test_a_message_says_what_becomes_of_it_or_its_tenant_does(
     first = single(platform, on_uncertain="resend")
     assert [item.subject_id for item in planned(platform)] == [first]
     with platform.courier.store.platform() as unit:
-        tenants.edit(unit, platform.tenant_id, on_uncertain="resend")
+        tenants.edit(platform.courier, unit, platform.tenant_id, on_uncertain="resend")
     second = single(platform)
     single(platform, on_uncertain="hold")
     assert [item.subject_id for item in planned(platform)] == [second]

@@ -42,6 +42,8 @@ class TenantChanges(msgspec.Struct, frozen=True, kw_only=True):
     """False: no click or open is tracked, whatever a campaign says."""
     on_uncertain: OnUncertain | None = None
     """What becomes of uncertain deliveries where a campaign or a message does not say."""
+    transport: str | None = None
+    """What carries its mail where a campaign or a message names nothing: a transport or a route."""
 
 
 class TenantController(Controller):
@@ -105,6 +107,7 @@ class TenantController(Controller):
         with match.platform(courier) as unit:
             match.check(unit.tenants.get(caller.tenant(tenant_id)))
             saved = tenants.edit(
+                courier,
                 unit,
                 tenant_id,
                 name=data.name,
@@ -115,6 +118,7 @@ class TenantController(Controller):
                 public_url=data.public_url,
                 tracking=data.tracking,
                 on_uncertain=data.on_uncertain,
+                transport=data.transport,
             )
         return tagged(saved, saved)
 

@@ -12,7 +12,7 @@ from courierx_app.api.scopes import needs
 from courierx_core.ports.driver import Problem
 from courierx_core.scopes import PLATFORM
 from courierx_core.transports import service
-from courierx_core.transports.model import TransportStanding
+from courierx_core.transports.model import RouteStanding, TransportStanding
 
 WHY = "paused by hand"
 
@@ -25,6 +25,11 @@ class TransportController(Controller):
     def list_(self, courier: TheCourier) -> Sequence[TransportStanding]:
         """List the transports, and which are paused, with the far side's words."""
         return service.standing(courier)
+
+    @get("/routes", opt=needs("transports:read"), sync_to_thread=True)
+    def routes(self, courier: TheCourier) -> Sequence[RouteStanding]:
+        """List the routes: who shares the mail of each, who has it otherwise, and who is paused."""
+        return service.routes(courier)
 
     @post("/{name:str}/pause", status_code=200, opt=needs(PLATFORM), sync_to_thread=True)
     def pause(self, courier: TheCourier, name: FromPath[str]) -> TransportStanding:

@@ -11,7 +11,7 @@ from courierx_app.cli.output import emit, json_option, table
 from courierx_core.errors import InvalidInput
 from courierx_core.quotas import service as quotas
 from courierx_core.quotas.model import PERIODS, Period
-from courierx_core.tenants.service import create, weigh
+from courierx_core.tenants.service import create, edit, weigh
 
 
 @click.group()
@@ -42,6 +42,19 @@ def weigh_(tenant: str, weight: int) -> None:
     with courier() as made:
         found = weigh(made.store, tenant_named(made, tenant).id, weight)
     click.echo(f"Tenant {found.id}, {found.name}, has the weight {found.weight}.")
+
+
+@tenants.command("transport")
+@click.argument("tenant")
+@click.argument("name")
+def transport_(tenant: str, name: str) -> None:
+    """Send TENANT's mail over NAME, a transport or a route, where a campaign names nothing; '' is the
+    default."""
+    with courier() as made:
+        found = tenant_named(made, tenant)
+        with made.store.platform() as unit:
+            edit(made, unit, found.id, transport=name)
+    click.echo(f"Mail of tenant {found.id}, {found.name}, goes over {name or 'the default transport'}.")
 
 
 @tenants.command("list")

@@ -32,6 +32,22 @@ def list_(as_json: bool) -> None:
             click.echo(f"{each.name} looks well again: courierx transports resume {each.name}")
 
 
+@transports.command("routes")
+@json_option
+def routes_(as_json: bool) -> None:
+    """List the routes: who shares the mail of each by weight, who has it otherwise, and who is paused."""
+    from courierx_core.transports import service
+
+    with courier() as made:
+        found = service.routes(made)
+        words = made.routes
+    if as_json:
+        emit(found)
+    else:
+        rows = [(each.name, words[each.name], ", ".join(each.paused)) for each in found]
+        table(("NAME", "GOES OVER", "PAUSED"), rows)
+
+
 @transports.command()
 @click.argument("name")
 @json_option

@@ -134,7 +134,7 @@ class TenantRows:
 def _values(tenant: Tenant) -> dict[str, Any]:
     fields = (
         "name", "contact_email", "ses_verified", "default_from", "weight", "requires_verified_domain",
-        "public_url", "tracking", "on_uncertain",
+        "public_url", "tracking", "on_uncertain", "transport",
     )  # fmt: skip
     return {
         "name_key": tenant.name.casefold(),
