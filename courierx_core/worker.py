@@ -40,6 +40,7 @@ from courierx_core.ports.ledger import Ledger, Swept
 from courierx_core.ports.queue import Stop
 from courierx_core.ports.transport import Stream
 from courierx_core.tenants.service import everyone
+from courierx_core.upkeep.daily import plan, remove_old
 from courierx_core.webhooks.run import tell
 from courierx_core.work import Topic, WorkItem
 
@@ -55,6 +56,7 @@ TASKS: Mapping[Topic, Task] = {
     "refusal": hear_refusals,
     "import": take_in,
     "domain_check": domains.check,
+    "prune": remove_old,
 }
 WEBHOOKS: Mapping[Topic, Task] = {"webhook": tell}
 """Apart from the others: however slow a receiver is, nothing but other receivers' calls waits for it."""
@@ -69,7 +71,8 @@ RETRY_SECONDS = 30.0
 """When a failed background task is tried again."""
 GC_THRESHOLD = 50_000
 KEEP_SECONDS = 3600.0
-"""How often the store is asked to make what the calendar will need."""
+"""How often the store is asked to make what the calendar will need, and it is seen to that what is kept no
+longer is removed."""
 LEFT_OVER_SECONDS = 30.0
 """How often messages are looked for whose last worker died before it could see to their end, campaigns of
 which too much comes back, and deliveries for the feedback that came before its provider's answer."""
@@ -326,6 +329,7 @@ class Worker:
                     keep_at = boottime() + KEEP_SECONDS
                     with self.courier.store.platform() as platform:
                         platform.keep()
+                    plan(self.courier)
             except StoreError as error:
                 log.warning("heartbeat: %s", error)
             except Exception:

@@ -84,8 +84,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     max_lateness_seconds: Annotated[_Seconds, Meta(extra={"env": "COURIERX_MAX_LATENESS_SECONDS"})] = 3600
     transactional_ttl: Annotated[_Seconds, Meta(extra={"env": "COURIERX_TRANSACTIONAL_TTL"})] = 86_400
     retention_days: Annotated[int, Meta(ge=0, extra={"env": "COURIERX_RETENTION_DAYS"})] = 0
-    """How long `courierx db prune` keeps deliveries and events after their message is completed, 31 at least;
-    0 is for ever. Reports and links in mail stay."""
+    """How long deliveries and events are kept after their message is completed, and imports that are over: 31
+    at least; 0 is for ever. Workers remove what is older once a day. Reports and links in mail stay."""
     return_path: Annotated[
         str, Meta(extra={"env": "COURIERX_RETURN_PATH"}, examples=["bounce.example.com"])
     ] = ""

@@ -28,6 +28,7 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
     """Single messages."""
     deliveries: int = 0
     events: int = 0
+    imports: int = 0
 
     def plus(self, other: Gone) -> Gone:
         return Gone(
@@ -35,6 +36,7 @@ class Gone(msgspec.Struct, frozen=True, kw_only=True):
             messages=self.messages + other.messages,
             deliveries=self.deliveries + other.deliveries,
             events=self.events + other.events,
+            imports=self.imports + other.imports,
         )
 
 
@@ -61,6 +63,12 @@ class Pruning(Protocol):
     def singles(self, message_ids: Sequence[int], *, before: datetime) -> Gone:
         """Remove those of these single messages, at most 500, that were completed before the time, with all
         that is theirs. Of one with tracked links these stay, and nothing that it said or to whom."""
+
+    def old_imports(self, *, before: datetime, after: int = 0, limit: int = 500) -> Sequence[int]:
+        """Return the ids above `after` of imports that were over before a time, in order."""
+
+    def import_(self, import_id: int) -> Gone:
+        """Remove an import that is over, with its bad lines and what is left of its file."""
 
     def person(self, delivery_id: int) -> int | None:
         """Return the id of the subscriber that a removed delivery was for; None where it was for none, or

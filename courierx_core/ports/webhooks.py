@@ -42,5 +42,5 @@ class WebhookCalls(Protocol):
         before: int | None = None,
         limit: int = 100,
     ) -> Sequence[Call]: ...
-    def let_go(self, webhook_id: int, *, before: datetime) -> int:
-        """Remove calls that are over, of events told of before that; return how many."""
+    def let_go(self, webhook_id: int, *, before: datetime, waiting: bool = False) -> int:
+        """Remove calls made before that which are over, or wait too; return how many."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -9,13 +10,16 @@ import msgspec
 from courierx_core.audience.model import MailingList, OptIn
 from courierx_core.imports.model import BadLine, Import
 from courierx_core.messages.model import Content
+from courierx_core.ports.driver import utcnow
 from courierx_core.ports.erasures import Erased
 from courierx_core.ports.idempotency import IdempotentAnswer
+from courierx_core.ports.reports import Frozen, Reason
 from courierx_core.ports.store import Store
 from courierx_core.suppression.model import Suppression
 from courierx_core.testing.store_events import deliver, event
 from courierx_core.testing.store_people import add_people
 from courierx_core.testing.store_samples import add_tenant, new_message
+from courierx_core.webhooks.model import Attempt, Call
 from courierx_core.work import WorkItem
 
 ANN = "ann@example.com"
@@ -56,6 +60,17 @@ class ErasuresContract:
             )
             unit.idempotency.add(IdempotentAnswer("a", b"1", 200, b'{"email":"ann@example.com"}'))
             unit.idempotency.add(IdempotentAnswer("b", b"1", 200, b'{"email":"bob@example.com"}'))
+            attempts = [
+                Attempt(at=utcnow(), seconds=0.5, status=500, response=f"who is {name}?")
+                for name in (ANN, BOB)
+            ]
+            call = Call(tenant_id=tenant, webhook_id=1, type="test", attempts=tuple(attempts))
+            unit.webhook_calls.add([call])
+            done = new_message(unit)
+            assert unit.messages.complete(done.id)
+            said = [Reason("bounced", "5.1.1", "hard", 1, f"550 {name} unknown") for name in (ANN, BOB)]
+            report = Frozen(reasons=said, events={}, domains=(), links=(), hours=())
+            assert unit.pruning.freeze(done.id, report, before=utcnow() + timedelta(hours=1))
             before = unit.events.tally(sent.message_id)
         with store.begin(tenant) as unit:
             assert unit.erasures.hinders(ANN) == ""
@@ -63,6 +78,11 @@ class ErasuresContract:
                 subscribers=1, deliveries=1, events=1, opt_ins=1, import_errors=1, answers=1, messages=1
             )
         with store.begin(tenant) as unit:
+            (called,) = unit.webhook_calls.list(1)
+            assert called.attempts == (msgspec.structs.replace(attempts[0], response=""), attempts[1])
+            frozen = unit.reports.frozen(done.id)
+            assert frozen is not None
+            assert [each.example for each in frozen.reasons] == ["", said[1].example]
             assert unit.subscribers.by_email(ANN) is None
             assert unit.subscribers.by_email(BOB) is not None
             gone = unit.deliveries.get(sent.id)

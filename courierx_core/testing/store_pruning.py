@@ -15,6 +15,7 @@ from courierx_core.campaigns.model import Campaign
 from courierx_core.campaigns.report import full_report, taken_down
 from courierx_core.errors import NotFound
 from courierx_core.feedback.model import Event
+from courierx_core.imports.model import BadLine, Import
 from courierx_core.messages.model import Content
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.pruning import Gone
@@ -139,6 +140,29 @@ class PruningContract:
         with store.begin(tenant, write=False) as unit:
             assert full_report(unit, campaign.id) == told
             assert unit.pruning.old(before=later()) == ([], 0)
+
+    def test_an_import_that_is_over_goes_with_its_lines(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        with store.begin(tenant) as unit:
+            over, open_ = (
+                unit.imports.add(Import(tenant_id=tenant, file_id=unit.files.new(), state="working"))
+                for _ in range(2)
+            )
+            for each in (over, open_):
+                unit.files.put(each.file_id, 0, b"a")
+                unit.imports.note_errors(each.id, [BadLine(2, "a@", "odd")])
+            unit.imports.save(msgspec.structs.replace(over, state="done"), was="working")
+        assert weigh(store, tenant, before=later()) == Gone(imports=1)
+        assert list(prune(store, tenant, before=later())) == [Gone(imports=1)]
+        assert broken(store, tenant) == {}
+        with store.begin(tenant) as unit:
+            assert [each.id for each in unit.imports.list()] == [open_.id]
+            assert unit.imports.errors(over.id) == []
+            assert len(unit.imports.errors(open_.id)) == 1
+            assert unit.files.piece(open_.file_id, 0) == b"a"
+            with pytest.raises(NotFound):
+                unit.files.piece(over.file_id, 0)
+            assert unit.pruning.import_(open_.id) == Gone()
 
     def test_what_is_open_or_asked_for_stays(self, store: Store[Any]) -> None:
         tenant = add_tenant(store)

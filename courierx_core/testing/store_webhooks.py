@@ -79,6 +79,12 @@ class WebhooksContract:
             assert [each.id for each in unit.webhook_calls.list(webhook.id, before=second.id)] == [first.id]
             assert unit.webhook_calls.let_go(webhook.id, before=utcnow() - timedelta(days=1)) == 0
             assert unit.webhook_calls.let_go(webhook.id, before=utcnow() + timedelta(days=1)) == 1
+            left = len(unit.webhook_calls.list(webhook.id))
+            assert (
+                unit.webhook_calls.let_go(webhook.id, before=utcnow() - timedelta(days=1), waiting=True) == 0
+            )
+            tomorrow = utcnow() + timedelta(days=1)
+            assert unit.webhook_calls.let_go(webhook.id, before=tomorrow, waiting=True) == left > 0
             unit.webhooks.remove(webhook.id)
             assert unit.webhook_calls.list(webhook.id) == []
             assert len(unit.webhook_calls.list(other.id)) == 1

@@ -1,4 +1,4 @@
-"""Mail that is kept no longer: its deliveries and events go, its report, its counts and its links stay."""
+"""What is kept no longer: imports, and the rows of mail, whose report, counts and links stay."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def weigh(store: Store[Any], tenant_id: int, *, before: datetime) -> Gone:
     """Count what `prune` would remove."""
     gone, after, more = Gone(), 0, True
     with store.begin(tenant_id, write=False) as unit:
+        gone = gone.plus(Gone(imports=sum(1 for _ in _imports(unit, before))))
         kept = campaigns_in_segments(unit)
         while more:
             page = _look(unit, before, after, kept)
@@ -32,11 +33,18 @@ def weigh(store: Store[Any], tenant_id: int, *, before: datetime) -> Gone:
 
 
 def prune(store: Store[Any], tenant_id: int, *, before: datetime) -> Iterator[Gone]:
-    """Remove the mail that was completed before a time, in steps of one transaction each; give what went.
+    """Remove the imports that were over and the mail that was completed before a time, in steps of one
+    transaction each; give what went.
 
     Whoever stops or dies between two steps leaves everything as it should be, and the next run goes on. A
     campaign whose events a segment asks for is passed over.
     """
+    with store.begin(tenant_id, write=False) as unit:
+        imports = [*_imports(unit, before)]
+    for import_id in imports:
+        with store.begin(tenant_id) as unit:
+            gone = unit.pruning.import_(import_id)
+        yield gone
     after, more = 0, True
     while more:
         with store.begin(tenant_id, write=False) as unit:
@@ -48,6 +56,13 @@ def prune(store: Store[Any], tenant_id: int, *, before: datetime) -> Iterator[Go
             yield gone
         for message_id in page.campaigns:
             yield from _deliveries(store, tenant_id, message_id, before)
+
+
+def _imports(unit: UnitOfWork, before: datetime) -> Iterator[int]:
+    after = 0
+    while page := unit.pruning.old_imports(before=before, after=after):
+        yield from page
+        after = page[-1]
 
 
 def _look(unit: UnitOfWork, before: datetime, after: int, kept: Collection[int]) -> _Page:

@@ -31,6 +31,8 @@ REST_SECONDS = (5.0, 30.0, 120.0, 300.0, 900.0)
 meanwhile loses no attempt."""
 JITTER = 0.2
 RETRY_AFTER_MAX = 86400.0
+LOG_DAYS = 30
+"""How long calls that are over are kept, and those that wait for a disabled receiver."""
 DISABLED_AFTER = timedelta(days=5)
 """How long a receiver may take nothing before nobody calls it any more."""
 OVERLAP = timedelta(hours=24)

@@ -18,7 +18,7 @@ from courierx_core.operator_mail import tell_operator
 from courierx_core.ports.driver import Secret
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.webhooks import signing, telling
-from courierx_core.webhooks.model import Attempt, Call, Webhook, answered, tried
+from courierx_core.webhooks.model import LOG_DAYS, Attempt, Call, Webhook, answered, tried
 from courierx_core.webhooks.post import Answer, Reach, post
 from courierx_core.webhooks.target import Refused, networks_of
 from courierx_core.work import WorkItem
@@ -36,8 +36,6 @@ IDLE_SECONDS = 15.0
 """How often a receiver's calls are looked for, if nobody said that there are some."""
 BUSY_SECONDS = 1.0
 """The same, where there just were some: more may have come meanwhile."""
-LOG_DAYS = 30
-"""How long calls that are over are kept."""
 
 Done: TypeAlias = tuple[Call, Attempt]
 

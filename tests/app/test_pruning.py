@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
+from datetime import timedelta
 
 import msgspec
 import pytest
@@ -16,12 +18,17 @@ from courierx_core.delivery import service as deliveries
 from courierx_core.errors import Conflict, NotFound
 from courierx_core.mail.token import Kind
 from courierx_core.messages.model import Content
+from courierx_core.ports.driver import utcnow
 from courierx_core.testing.store_pruning import later, settle
 from courierx_core.testing.store_samples import new_message
 from courierx_core.tracking.links import Links
 from courierx_core.tracking.model import Hit
 from courierx_core.tracking.service import keep
+from courierx_core.upkeep.daily import TURN_SECONDS, plan
 from courierx_core.upkeep.pruning import prune
+from courierx_core.webhooks.model import Call, Webhook
+from courierx_core.work import WorkItem
+from courierx_core.worker import TASKS
 
 Client = TestClient[Litestar]
 SHOP = "https://shop.example/"
@@ -99,3 +106,84 @@ def test_mail_that_goes_out_again_just_now_stays(courier: Courier, tenant_id: in
     mail = Pruned(courier, tenant_id, person)
     deliveries.resend(courier, tenant_id, [mail.id])
     assert list(prune(courier.store, tenant_id, before=later())) == []
+
+
+def keeping(courier: Courier, days: int, *, after_days: float = 32) -> Courier:
+    """The same process with a retention, some days from now."""
+    at = utcnow() + timedelta(days=after_days)
+    return msgspec.structs.replace(
+        courier,
+        policy=msgspec.structs.replace(courier.policy, retention_days=days),
+        runtime=msgspec.structs.replace(courier.runtime, now=lambda: at),
+    )
+
+
+def do(courier: Courier) -> int:
+    """Do what is due of topic prune; return how many items that were."""
+    ledger = courier.store.ledger()
+    items = ledger.claim("worker", limit=10, lease_seconds=60, topics=("prune",))
+    for item in items:
+        TASKS[item.topic](courier, item)
+    ledger.close()
+    return len(items)
+
+
+def test_a_worker_removes_what_is_old_once_a_day(courier: Courier, tenant_id: int, person: int) -> None:
+    mail = Pruned(courier, tenant_id, person)
+    plan(courier)
+    assert do(courier) == 0  # unless a retention is set, nothing is removed
+    young, old = keeping(courier, 31, after_days=30), keeping(courier, 31)
+    for _ in range(2):
+        plan(young)
+    assert do(young) == 1
+    assert do(old) == 0  # it is due tomorrow
+    with courier.store.begin(tenant_id) as unit:
+        assert unit.work.hasten(tenant_id, topics=("prune",)) == 1
+        assert unit.deliveries.get(mail.id).state == "failed"
+    assert do(old) == 1
+    with courier.store.begin(tenant_id) as unit:
+        assert unit.deliveries.some([mail.id]) == []
+        assert unit.work.hasten(tenant_id, topics=("prune",)) == 1
+        unit.work.add(WorkItem(tenant_id=tenant_id, stream="broadcast", topic="prune", subject_id=tenant_id))
+    assert do(old) == 2  # one of two ends
+    with courier.store.begin(tenant_id) as unit:
+        assert unit.work.open_items(tenant_id, topics=("prune",)) == 1
+        unit.work.hasten(tenant_id, topics=("prune",))
+    assert do(courier) == 1  # the retention was taken away
+    with courier.store.begin(tenant_id, write=False) as unit:
+        assert unit.work.open_items(tenant_id, topics=("prune",)) == 0
+
+
+def test_a_turn_is_short(courier: Courier, tenant_id: int, person: int) -> None:
+    for _ in range(3):
+        Pruned(courier, tenant_id, person)
+    old = keeping(courier, 31)
+    ticks = itertools.count(0.0, TURN_SECONDS)
+    hurried = msgspec.structs.replace(
+        old, runtime=msgspec.structs.replace(old.runtime, monotonic=lambda: next(ticks))
+    )
+    plan(old)
+    turns = 0
+    while True:
+        turns += do(hurried)
+        with courier.store.begin(tenant_id) as unit:
+            if not unit.deliveries.list():
+                break
+            assert unit.work.hasten(tenant_id, topics=("prune",)) == 1
+    assert turns > 3
+
+
+def test_what_a_disabled_receiver_was_told_goes_after_a_month(courier: Courier, tenant_id: int) -> None:
+    with courier.store.begin(tenant_id) as unit:
+        hook = unit.webhooks.add(
+            Webhook(tenant_id=tenant_id, url="https://x.example/", types=(), secret=b"s", status="disabled")
+        )
+        unit.webhook_calls.add([Call(tenant_id=tenant_id, webhook_id=hook.id, type="test")])
+    plan(courier)
+    assert do(courier) == 1
+    with courier.store.begin(tenant_id) as unit:
+        assert len(unit.webhook_calls.list(hook.id)) == 1
+        unit.work.hasten(tenant_id, topics=("prune",))
+    assert do(keeping(courier, 0)) == 1
+    with courier.store.begin(tenant_id) as unit:
+        assert unit.webhook_calls.list(hook.id) == []

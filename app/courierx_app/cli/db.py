@@ -73,7 +73,7 @@ def check(as_json: bool) -> None:
 @click.option("--dry-run", is_flag=True, help="Only tell what would go.")
 @json_option
 def prune(days: int | None, dry_run: bool, as_json: bool) -> None:
-    """Remove deliveries and events of mail that was completed long ago, beside whatever runs.
+    """Remove imports, and deliveries and events of mail, that were over long ago, beside whatever runs.
 
     Campaigns keep their reports, and links in mail go on working. Single messages go whole. It works in
     short steps: stop it when you like, and run it again.
@@ -100,7 +100,7 @@ def prune(days: int | None, dry_run: bool, as_json: bool) -> None:
     did = "Would remove" if dry_run else "Removed"
     click.echo(
         f"{did} {gone.deliveries:,} deliveries and {gone.events:,} events of {gone.campaigns:,} campaigns,"
-        f" whose reports stay, and {gone.messages:,} single messages."
+        f" whose reports stay, {gone.messages:,} single messages and {gone.imports:,} imports."
     )
 
 

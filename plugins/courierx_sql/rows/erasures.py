@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Table, and_, func, or_, select
+from sqlalchemy import ColumnElement, Row, Table, Text, and_, cast, func, or_, select
 
 from courierx_core.delivery.model import OPEN, moved
 from courierx_core.imports.model import OPEN as OPEN_IMPORTS
@@ -20,6 +20,7 @@ from courierx_sql.tables import (
     deliveries,
     erasure_keys,
     events,
+    frozen_reports,
     idempotency_keys,
     import_errors,
     imports,
@@ -27,6 +28,7 @@ from courierx_sql.tables import (
     subscribers,
     subscriptions,
     suppressions,
+    webhook_calls,
     work,
 )
 
@@ -83,6 +85,8 @@ class ErasureRows:
             import_errors=self._remove(import_errors, self._names(address, import_errors, "email", "reason")),
             answers=self._forget_answers(address),
         )
+        self._forget_told(address)
+        self._forget_examples(address)
         self._close(of_them)
         self._tenant.execute(
             self._tenant.update(attempts).where(attempts.c.delivery_id.in_(ids)).values(reply="")
@@ -144,11 +148,42 @@ class ErasureRows:
         naming = self._tenant.update(idempotency_keys).where(self._find(func.lower(body), address) > 0)
         return self._tenant.execute(naming.values(body=b"{}")).rowcount
 
+    def _forget_told(self, address: str) -> None:
+        """Keep when a receiver was called and how that went, without the words that name the person."""
+        calls = webhook_calls.c
+        telling = self._tenant.select(webhook_calls, calls.id, calls.attempts)
+        for row in self._tenant.execute(telling.where(self._within(calls.attempts, address))).all():
+            kept = [_silent(attempt, address) for attempt in row.attempts]
+            this = self._tenant.update(webhook_calls).where(calls.id == row.id)
+            self._tenant.execute(this.values(attempts=kept))
+
+    def _forget_examples(self, address: str) -> None:
+        """In reports of mail that is no longer kept, the words of the far side may name somebody."""
+        frozen = frozen_reports.c
+        told = self._tenant.select(frozen_reports, frozen.message_id, frozen.report)
+        for row in self._tenant.execute(told.where(self._within(frozen.report, address))).all():
+            kept = {
+                name: [_silent(each, address) for each in row.report[name]] for name in ("reasons", "links")
+            }
+            this = self._tenant.update(frozen_reports).where(frozen.message_id == row.message_id)
+            self._tenant.execute(this.values(report={**row.report, **kept}))
+
+    def _within(self, column: ColumnElement[Any], address: str) -> ColumnElement[bool]:
+        return self._find(func.lower(cast(column, Text)), address) > 0
+
     def _names(self, address: str, table: Table, *names: str) -> ColumnElement[bool]:
         return or_(*(self._find(func.lower(table.c[name]), address) > 0 for name in names))
 
     def _remove(self, table: Table, *conditions: ColumnElement[bool]) -> int:
         return self._tenant.execute(self._tenant.delete(table).where(*conditions)).rowcount
+
+
+def _silent(fields: dict[str, Any], address: str) -> dict[str, Any]:
+    """Blank the texts that hold the address."""
+    return {
+        name: "" if isinstance(value, str) and address in value.lower() else value
+        for name, value in fields.items()
+    }
 
 
 def _hidden(key: str, address: str) -> str:

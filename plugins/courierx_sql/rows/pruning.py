@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import ColumnElement, Row, Select, Table, exists, func, or_
 
+from courierx_core.imports.model import OPEN
 from courierx_core.ports.pruning import Gone, OldMessage
 from courierx_core.ports.reports import Frozen
 from courierx_core.work import OF_MESSAGE
@@ -24,7 +25,10 @@ from courierx_sql.tables import (
     attempts,
     deliveries,
     events,
+    files,
     frozen_reports,
+    import_errors,
+    imports,
     message_counters,
     messages,
     pruned_deliveries,
@@ -71,6 +75,7 @@ class PruningRows:
         return True
 
     def deliveries(self, message_id: int, *, after: int = 0, limit: int = 5000) -> tuple[Gone, int]:
+        self._lock(message_id)
         # A narrow range of the primary key, whatever a planner thinks of the message: its ids are in blocks.
         rows = self._range(message_id, after, limit)
         if not rows:
@@ -110,6 +115,23 @@ class PruningRows:
             self._empty(message_id)
         return gone.plus(Gone(messages=len(ids), deliveries=len(rows)))
 
+    def old_imports(self, *, before: datetime, after: int = 0, limit: int = 500) -> Sequence[int]:
+        columns = imports.c
+        over = (columns.id > after, columns.finished_at < before)
+        found = self._tenant.select(imports, columns.id).where(*over)
+        return self._tenant.execute(found.order_by(columns.id).limit(limit)).scalars().all()
+
+    def import_(self, import_id: int) -> Gone:
+        columns = imports.c
+        over = self._tenant.delete(imports).where(columns.id == import_id, columns.state.not_in(OPEN))
+        row = self._tenant.execute(over.returning(columns.file_id, columns.workbook_id)).one_or_none()
+        if row is None:
+            return Gone()
+        self._delete(import_errors, import_errors.c.import_id == import_id)
+        self._delete(files, files.c.id.in_([each for each in row if each is not None]))
+        self._delete(work, work.c.subject_id == import_id, work.c.topic == "import")
+        return Gone(imports=1)
+
     def person(self, delivery_id: int) -> int | None:
         columns = pruned_deliveries.c
         last = self._tenant.select(pruned_deliveries).where(columns.lo <= delivery_id)
@@ -117,6 +139,11 @@ class PruningRows:
         if row is None or row.hi < delivery_id:
             return None
         return _unpacked(row.people)[delivery_id - row.lo] or None
+
+    def _lock(self, message_id: int) -> None:
+        """Let whoever prunes the same message wait: they find what is left."""
+        this = self._tenant.select(messages, messages.c.id).where(messages.c.id == message_id)
+        self._tenant.execute(this.with_for_update())
 
     def _range(self, message_id: int, after: int, limit: int) -> Sequence[Row[Any]]:
         this = (deliveries.c.message_id == message_id, deliveries.c.id.between(after + 1, after + limit))

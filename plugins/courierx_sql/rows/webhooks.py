@@ -109,12 +109,12 @@ class WebhookCallRows(Slice[Call]):
             wanted.append(webhook_calls.c.state == state)
         return self._page(before, limit, *wanted)
 
-    def let_go(self, webhook_id: int, *, before: datetime) -> int:
+    def let_go(self, webhook_id: int, *, before: datetime, waiting: bool = False) -> int:
         columns = webhook_calls.c
-        over = self._tenant.delete(webhook_calls).where(
-            columns.webhook_id == webhook_id, columns.state != "waiting", columns.created_at < before
+        old = self._tenant.delete(webhook_calls).where(
+            columns.webhook_id == webhook_id, columns.created_at < before
         )
-        return self._tenant.execute(over).rowcount
+        return self._tenant.execute(old if waiting else old.where(columns.state != "waiting")).rowcount
 
     def _values(self, value: Call) -> dict[str, Any]:
         return {**super()._values(value), "attempts": msgspec.to_builtins(value.attempts)}

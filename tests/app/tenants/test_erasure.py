@@ -10,12 +10,15 @@ from litestar.testing import TestClient
 
 from courierx_core.audience import opt_in
 from courierx_core.audience.model import MailingList
+from courierx_core.campaigns.report import taken_down
 from courierx_core.erasure.marks import erased_among
 from courierx_core.feedback.service import record
 from courierx_core.imports.model import BadLine, Import
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.feedback import Feedback
 from courierx_core.suppression.service import unsuppress
+from courierx_core.testing.store_pruning import later
+from courierx_core.webhooks.model import Attempt, Call
 from tests.app.tenants.world import World
 
 ANN = "ann.gone@person.example"
@@ -55,6 +58,11 @@ def fill(world: World, client: TestClient[Any]) -> dict[str, Any]:
             user_agent="Annabel's telephone", raw=f'{{"to": "{ANN}"}}', bounce="hard",
         )  # fmt: skip
         record(unit, delivery_id, "test", [told])
+        row = unit.deliveries.get(delivery_id)
+        unit.pruning.freeze(row.message_id, taken_down(unit, row.message_id), before=later())
+        call = Call(tenant_id=tenant, webhook_id=world.ids[tenant]["webhook"], type="bounced")
+        said = Attempt(at=utcnow(), seconds=0.1, status=500, response=f"no {ANN}", error=f"{ANN.upper()}?")
+        unit.webhook_calls.add([msgspec.structs.replace(call, attempts=(said,))])
         over = unit.imports.add(Import(tenant_id=tenant, state="done")).id
         unit.imports.note_errors(over, [BadLine(2, ANN.upper(), "is twice in it")])
         shown = unit.lists.add(MailingList(tenant_id=tenant, name="public", public=True))

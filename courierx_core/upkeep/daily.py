@@ -1,0 +1,68 @@
+"""What is removed day by day, in turns so short that no other task waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from courierx_core.courier import Courier
+from courierx_core.ports.store import UnitOfWork
+from courierx_core.tenants.service import everyone
+from courierx_core.upkeep.pruning import prune
+from courierx_core.webhooks.model import LOG_DAYS
+from courierx_core.webhooks.service import MOST
+from courierx_core.work import Topic, WorkItem
+
+TOPICS: tuple[Topic, ...] = ("prune",)
+TURN_SECONDS = 2.0
+"""How long a turn lasts at most, but for the step that it ends with; then others have as long."""
+DAY_SECONDS = 24 * 3600.0
+
+
+def plan(courier: Courier) -> None:
+    """See that every tenant of whom something is to be removed has a work item of topic prune."""
+    for tenant in everyone(courier.store):
+        with courier.store.begin(tenant.id, write=False) as unit:
+            wanted = _wanted(courier, unit) and not unit.work.open_items(tenant.id, topics=TOPICS)
+        if wanted:
+            item = WorkItem(tenant_id=tenant.id, stream="broadcast", topic="prune", subject_id=tenant.id)
+            with courier.store.begin(tenant.id) as unit:
+                unit.work.add(item)
+
+
+def remove_old(courier: Courier, item: WorkItem) -> None:
+    """Task of topic prune: remove what is kept no longer, for a turn; again soon if there is more, else in a
+    day. Of two items of a tenant, which two workers made at once, one ends."""
+    with courier.store.begin(item.tenant_id) as unit:
+        if not _wanted(courier, unit) or unit.work.open_items(item.tenant_id, topics=TOPICS) > 1:
+            unit.work.advance(item, cursor=0, done=True)
+            return
+        _remove_calls(courier, unit)
+    more = _remove_rows(courier, item.tenant_id)
+    with courier.store.begin(item.tenant_id) as unit:
+        unit.work.advance(item, cursor=0, delay_seconds=TURN_SECONDS if more else DAY_SECONDS)
+
+
+def _wanted(courier: Courier, unit: UnitOfWork) -> bool:
+    return courier.policy.retention_days > 0 or bool(_disabled(unit))
+
+
+def _disabled(unit: UnitOfWork) -> Sequence[int]:
+    """Receivers that nobody calls: the work item of each other one looks after its log."""
+    return [each.id for each in unit.webhooks.list(limit=MOST) if each.status == "disabled"]
+
+
+def _remove_calls(courier: Courier, unit: UnitOfWork) -> None:
+    before = courier.runtime.now() - timedelta(days=LOG_DAYS)
+    for webhook_id in _disabled(unit):
+        unit.webhook_calls.let_go(webhook_id, before=before, waiting=True)
+
+
+def _remove_rows(courier: Courier, tenant_id: int) -> bool:
+    """Remove mail and imports, step by step; True where the turn ended before all was gone."""
+    if not courier.policy.retention_days:
+        return False
+    before = courier.runtime.now() - timedelta(days=courier.policy.retention_days)
+    until = courier.runtime.monotonic() + TURN_SECONDS
+    steps = prune(courier.store, tenant_id, before=before)
+    return any(courier.runtime.monotonic() >= until for _gone in steps)
