@@ -11,7 +11,7 @@ from courierx_core.errors import ConfigError
 from courierx_core.metrics.tallies import Tallies
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.feedback import FeedbackSource
-from courierx_core.ports.limiter import Limiter
+from courierx_core.ports.limiter import Limiter, Rate
 from courierx_core.ports.queue import Queue
 from courierx_core.ports.resolver import Resolver
 from courierx_core.ports.store import Store
@@ -47,6 +47,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """SPF mechanisms of the hosts mail leaves from (COURIERX_SPF)."""
     retention_days: int = 0
     """Days that deliveries are kept once their message is completed; 0: always (COURIERX_RETENTION_DAYS)."""
+    domain_rates: Mapping[str, Rate] = {}
+    """What recipients' domains are sent at most, over each transport by itself ([rates])."""
     webhook_networks: tuple[str, ...] = ()
     """What is not public and webhooks may lead to all the same (COURIERX_WEBHOOK_NETWORKS)."""
 

@@ -46,6 +46,9 @@ def _routes(configuration: Configuration) -> list[Problem]:
     return [
         Problem("info", "route", f"{name}: {route}{' (default)' if name == default else ''}.")
         for name, route in configuration.routes.items()
+    ] + [
+        Problem("info", "rate", f"{domain}: at most {rate.count:,} in {rate.seconds} s over each transport.")
+        for domain, rate in configuration.rates.items()
     ]
 
 

@@ -147,6 +147,7 @@ def policy_of(configuration: Configuration) -> Policy:
         return_path=settings.return_path,
         spf=settings.spf,
         retention_days=settings.retention_days,
+        domain_rates=configuration.rates,
         webhook_networks=settings.webhook_networks,
     )
 

@@ -15,10 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from courierx_app.client_address import networks
+from courierx_app.routing import read_rates, read_routes
 from courierx_core import dotenv
 from courierx_core.config import load, merged
 from courierx_core.errors import ConfigError
 from courierx_core.ports.driver import Secret
+from courierx_core.ports.limiter import Rate
 from courierx_core.transports.routes import Route
 from courierx_core.upkeep.model import DAYS_MIN
 
@@ -131,6 +133,8 @@ class DriverTables(msgspec.Struct, frozen=True, kw_only=True):
     store: dict[str, Any] = {}
     routes: dict[str, dict[str, Any]] = {}
     """Read already: `Configuration.routes`."""
+    rates: dict[str, str] = {}
+    """Read already: `Configuration.rates`."""
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -144,6 +148,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     dotenv: Mapping[str, str]
     own_table: Mapping[str, Any]
     routes: Mapping[str, Route] = {}
+    rates: Mapping[str, Rate] = {}
+    """Recipients' domain -> what it is sent at most."""
 
 
 def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
@@ -164,7 +170,8 @@ def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
         problems.append(f"{FILE}: {problem}; drivers' tables look like [transports.NAME] and [queue]")
     if not problems:
         problems = refusals(settings)
-        routes = {name: _route(name, each, tables, problems) for name, each in tables.routes.items()}
+        routes = read_routes(tables.routes, tables.transports, FILE, problems)
+        rates = read_rates(tables.rates, FILE, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     return Configuration(
@@ -175,24 +182,8 @@ def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
         dotenv=lines,
         own_table=own,
         routes=routes,
+        rates=rates,
     )
-
-
-def _route(name: str, table: dict[str, Any], tables: DriverTables, problems: list[str]) -> Route:
-    where = f"[routes.{name}] of {FILE}"
-    try:
-        route = load(Route, table=table, environ={}, where=where)
-    except ConfigError as problem:
-        problems.append(str(problem))
-        return Route(transports={name: 1})
-    if name in tables.transports:
-        problems.append(f"{where}: {name} is a transport already; call the route another name")
-    problems += [
-        f"{where}: {each} is a route; a route takes transports"
-        for each in route.names
-        if each in tables.routes
-    ]
-    return route
 
 
 def refusals(settings: Settings, *, dev: bool = False) -> list[str]:

@@ -10,7 +10,7 @@ import msgspec
 
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.courier import Courier
-from courierx_core.delivery.choose import broadcast_rate
+from courierx_core.delivery.domain_rates import REASON, broadcast_rate
 from courierx_core.delivery.model import OPEN, Delivery, Pace
 from courierx_core.domains.service import domain_of, unverified
 from courierx_core.mail.address import split_address
@@ -24,8 +24,8 @@ from courierx_core.transports.service import way_on
 from courierx_core.work import NEEDS_ADOPTION, Standing, WorkItem
 
 WaitingCode: TypeAlias = Literal[
-    "no_worker", "transport_rate", "transport_paused", "quota", "sender_unverified", "deferred_until",
-    "lease", "preparing", "needs_adoption", "plugin", "resend",
+    "no_worker", "transport_rate", "domain_rate", "transport_paused", "quota", "sender_unverified",
+    "deferred_until", "lease", "preparing", "needs_adoption", "plugin", "resend",
 ]  # fmt: skip
 
 WAITING: Mapping[WaitingCode, str] = {
@@ -35,6 +35,7 @@ WAITING: Mapping[WaitingCode, str] = {
     "lease": "A worker stopped answering; others take its work over when its lease ends.",
     "transport_paused": "The transport is down or was paused, and rests.",
     "transport_rate": "The transport takes no more per second.",
+    "domain_rate": "A recipients' domain is sent no more per second, minute or hour.",
     "quota": "A quota is used up.",
     "sender_unverified": "The sender's domain is not verified, and the tenant requires that.",
     "plugin": "A plugin that must say who may get mail failed, and is asked again.",
@@ -244,6 +245,10 @@ def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
         if plugin:
             detail = f"plugin {plugin} failed and is asked again at {_time(due)}"
             remedy = f"Look at what {plugin} says in the log."
+        elif delivery.reason.startswith(REASON):
+            code, domain = "domain_rate", delivery.reason.removeprefix(REASON)
+            detail = f"mail to {domain} waits for its turn, the next from {_time(due)}"
+            remedy = f"None needed; else raise its rate in [rates], where {domain} takes more."
         elif delivery.state == "queued" and not delivery.reply and "quota" in told:
             continue
         elif delivery.state == "queued":

@@ -8,8 +8,9 @@ from datetime import datetime
 
 from courierx_core.courier import Courier
 from courierx_core.delivery.allowance import Allowances
+from courierx_core.delivery.domain_rates import REASON, DomainRates, domain_of, take
 from courierx_core.delivery.judge import Attempt, Verdict
-from courierx_core.delivery.line import Line, OpenItem
+from courierx_core.delivery.line import Crew, Line, OpenItem
 from courierx_core.delivery.model import DeliveryState
 from courierx_core.errors import StoreError
 from courierx_core.hooks import HookFailed
@@ -21,25 +22,41 @@ from courierx_core.work import SEND_ITEM_MAX
 
 log = logging.getLogger("courierx.delivery")
 
-BROADCAST_SHARE = 0.9
-"""The part of a transport's rate that broadcast mail may use, so a password reset has room."""
 PLUGIN_RETRY_SECONDS = 60.0
 STORE_RETRY_SECONDS = 0.25
 """How soon a store that was away is asked again."""
 
 
-def choose(courier: Courier, allowances: Allowances, line: Line, stream: Stream, room: int) -> list[Attempt]:
-    """Take up to `room` deliveries, as quotas and rate allow, off the line's first item, which has been
-    read. An item whose tenant has used its quotas up is postponed."""
+def choose(courier: Courier, crew: Crew, line: Line, stream: Stream, room: int) -> list[Attempt]:
+    """Take up to `room` deliveries, as quotas and rates allow, off the line's first item, which has been
+    read. An item whose tenant has used its quotas up is postponed; rows whose domain takes no more now are
+    refused for now."""
     item = line.items[0]
     if not item.rows:
         return []
-    allowed = _allowed(allowances, line, item, min(room, len(item.rows)))
+    allowed = _allowed(crew.allowances, line, item, min(room, len(item.rows)))
     if not allowed:
         return []
-    permits = _permits(courier, line, stream, allowed)
-    allowances.spare(item.item.tenant_id, allowed - permits)
-    return [_attempt(line, item, item.rows.popleft()) for _ in range(permits)]
+    going = _in_turn(crew.domain_rates, line, item, stream, allowed)
+    permits = _permits(courier, line, stream, len(going))
+    crew.allowances.spare(item.item.tenant_id, allowed - permits)
+    held_back = going[permits:]
+    item.rows.extendleft(reversed(held_back))
+    crew.domain_rates.spare(line.transport.name, held_back)
+    return [_attempt(line, item, each) for each in going[:permits]]
+
+
+def _in_turn(rates: DomainRates, line: Line, item: OpenItem, stream: Stream, n: int) -> list[Recipient]:
+    """Take the next `n` rows; return whose domain takes them now. The others are put back until then."""
+    ahead = [item.rows.popleft() for _ in range(n)]
+    if not rates.rates:
+        return ahead
+    going, waiting = rates.split(line.transport.name, stream, ahead)
+    for each, seconds in waiting:
+        reason = f"{REASON}{domain_of(each)}"
+        outcome = _attempt(line, item, each).ends(each.state, tries=0, reason=reason)
+        item.refused.append(Verdict(outcome, seconds))
+    return going
 
 
 def _allowed(allowances: Allowances, line: Line, item: OpenItem, want: int) -> int:
@@ -109,22 +126,12 @@ def _refusals(
     return refused
 
 
-def broadcast_rate(per_second: int) -> int:
-    """Return what of a transport's rate campaigns may take."""
-    return max(1, int(per_second * BROADCAST_SHARE))
-
-
 def _permits(courier: Courier, line: Line, stream: Stream, want: int) -> int:
     """Take permits from the transport's rate; none now sets when to ask again."""
     per_second = line.traits.per_second
-    if not per_second:
+    if not per_second or not want:
         return want
-    key, take = f"transport:{line.transport.name}", courier.limiter.take
-    if stream == "broadcast":
-        grant = take(f"{key}:broadcast", want, Rate(broadcast_rate(per_second)))
-        want = grant.granted
-    if want:
-        grant = take(key, want, Rate(per_second))
+    grant = take(courier.limiter, f"transport:{line.transport.name}", want, Rate(per_second), stream)
     if not grant.granted:
         line.not_before = time.monotonic() + grant.retry_after
     return grant.granted

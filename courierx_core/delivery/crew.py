@@ -10,6 +10,7 @@ from collections.abc import Collection, Sequence
 from courierx_core.courier import Courier
 from courierx_core.delivery.allowance import Allowances
 from courierx_core.delivery.breaker import Breaker
+from courierx_core.delivery.domain_rates import DomainRates
 from courierx_core.delivery.health import Health
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.sender import Sender
@@ -49,6 +50,7 @@ class SendCrew:
     def __init__(self, courier: Courier) -> None:
         self.courier = courier
         self.allowances = Allowances(courier)
+        self.domain_rates = DomainRates(courier)
         self._senders: dict[str, Sender] = {}
         self._paused: Collection[str] = ()
         self._looked_at = -math.inf

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from courierx_core.delivery.allowance import Allowances
+from courierx_core.delivery.domain_rates import DomainRates
 from courierx_core.delivery.feed import Feed, Renderer
 from courierx_core.delivery.health import Health
 from courierx_core.delivery.judge import Verdict
@@ -141,6 +142,10 @@ class Crew(Protocol):
     @property
     def allowances(self) -> Allowances:
         """What it may send of the tenants' quotas."""
+
+    @property
+    def domain_rates(self) -> DomainRates:
+        """What recipients' domains take."""
 
     def open_item(self, item: WorkItem) -> OpenItem | None:
         """Load and compile the item's message; None when it cannot be sent now, and was seen to."""

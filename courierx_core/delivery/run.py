@@ -215,8 +215,8 @@ class SendRun:
                 item = line.items[0]
                 if has_read(self.courier, self.ledger, line, item):
                     batch = batches[item.item.tenant_id]
-                    batch.refuse(item)
-                    chosen = choose(self.courier, self.crew.allowances, line, self.stream, room)
+                    chosen = choose(self.courier, self.crew, line, self.stream, room)
+                    batch.refuse(item)  # before the cursor passes them
                     batch.intend(item, chosen)
                     room, total = room - len(chosen), total - len(chosen)
                 if item.exhausted or item.postponed:

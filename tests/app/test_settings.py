@@ -8,13 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from courierx_app.container import build, chosen, chosen_names, default_transport, public_url_of
+from courierx_app.container import build, chosen, chosen_names, default_transport, policy_of, public_url_of
 from courierx_app.origins import origins
 from courierx_app.secret_key import FILE, secret_keys
 from courierx_app.settings import Configuration, Settings, read, refusals, store_of
 from courierx_core.errors import ConfigError
 from courierx_core.plugins import FEEDBACK
 from courierx_core.ports.driver import Secret
+from courierx_core.ports.limiter import Rate
 
 PRODUCTION = {"ENVIRONMENT": "production"}
 SQLITE = {"DATABASE_URL": "sqlite:///x.db"}
@@ -200,6 +201,21 @@ def test_a_route_is_called_as_no_transport_is(tmp_path: Path) -> None:
         '[transports.eu]\ndriver = "mock"\n[routes.eu]\ntransports = { mock = 1 }\n'
     )
     with pytest.raises(ConfigError, match="eu is a transport already"):
+        read(tmp_path, {})
+
+
+def test_domains_have_rates(tmp_path: Path) -> None:
+    (tmp_path / "courierx.toml").write_text(
+        '[rates]\n"Mail.Example" = "20/second"\n"b.example" = "5 / minute"\n'
+    )
+    found = policy_of(read(tmp_path, {})).domain_rates
+    assert found == {"mail.example": Rate(20), "b.example": Rate(5, 60)}
+
+
+@pytest.mark.parametrize("line", ['"a.example" = "0/second"', '"a.example" = "20"', '"a..b" = "1/hour"'])
+def test_a_wrong_rate_is_named(tmp_path: Path, line: str) -> None:
+    (tmp_path / "courierx.toml").write_text(f"[rates]\n{line}\n")
+    with pytest.raises(ConfigError, match=r"\[rates\] of courierx.toml: a\..*it takes"):
         read(tmp_path, {})
 
 

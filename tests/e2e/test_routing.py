@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -173,3 +174,24 @@ def test_a_message_must_fit_every_transport_of_its_route(
         platform.start(transport="main")
     with pytest.raises(InvalidInput, match=r"no transport 'elsewhere' \(configured: a, bare, main\)"):
         platform.start(transport="elsewhere")
+
+
+def test_a_domain_gets_no_more_than_its_rate_and_delays_nobody_else(assemble: Assemble) -> None:
+    sent: list[tuple[float, str]] = []
+
+    def note(envelope: Envelope) -> None:
+        sent.append((time.monotonic(), envelope.rcpt_to.partition("@")[2]))
+
+    platform = assemble(mock("smtp", note), domain_rates={"big.example": {"count": 10}}, window=50)
+    platform.people(*(f"p{i}@{'big' if i % 2 else 'free'}.example" for i in range(60)))
+    campaign_id = platform.start()
+    with platform.worker():
+        platform.wait(campaign_id, lambda report: report.states.get("accepted", 0) >= 30)
+        found = progress(platform.courier, platform.tenant_id, campaign_id).waiting_for
+        assert platform.finish(campaign_id).states == platform.recount(campaign_id) == {"accepted": 60}
+    assert [each.code for each in found if each.code == "domain_rate"] == ["domain_rate"]
+    slow = sorted(at for at, domain in sent if domain == "big.example")
+    assert max(at for at, domain in sent if domain == "free.example") < slow[-1]
+    assert len(sent) == 60
+    for first in range(len(slow) - 11):  # of 11 in a row the last is a second after the first, but for jitter
+        assert slow[first + 11] - slow[first] > 0.9

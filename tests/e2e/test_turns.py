@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 
-from courierx_core.delivery.choose import broadcast_rate
 from courierx_core.delivery.claim import SMALL_ITEMS
+from courierx_core.delivery.domain_rates import broadcast_rate
 from courierx_core.mail.address import Address
 from courierx_core.messages.new import NewMessage
 from courierx_core.messages.transactional import send
