@@ -197,10 +197,11 @@ def fuzz(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def bench(session: nox.Session) -> None:
-    """Measure rendering, SMTP, the store and whole campaigns: 10 minutes; `-- --full` takes hours.
+    """Measure rendering, SMTP, the store and whole campaigns: 10 minutes; `-- --full` takes an hour.
 
-    Prints one JSON object; `-- --write` keeps it in docs/reference. It fails when a message is lost or sent
-    twice, and never for being slow: a shared machine has no steady clock.
+    `-- --part growth` measures one part, `-- --help` names them all. Prints one JSON object; `-- --write`
+    keeps it in docs/reference beside the other parts. It fails when a message is lost or sent twice, and
+    never for being slow: a shared machine has no steady clock.
     """
     install_courierx(session, *group("bench"), extras=["all"])
     session.run("python", "-m", "tests.benchmarks", *session.posargs, env={"PYTHONDONTWRITEBYTECODE": "1"})

@@ -69,9 +69,9 @@ def test_the_speed_is_the_one_that_was_measured() -> None:
 
 
 def test_the_page_of_measurements_is_made_from_them() -> None:
-    report = page.stored(ROOT)
-    if report is None:
+    runs = page.stored(ROOT)
+    if not runs:
         assert not (ROOT / page.PAGE).exists()
         assert "reference/performance.md" not in README
     else:
-        assert (ROOT / page.PAGE).read_text("utf-8") == page.page(report)
+        assert (ROOT / page.PAGE).read_text("utf-8") == page.page(runs)

@@ -7,8 +7,7 @@ from typing import Literal
 
 import msgspec
 
-from tests.benchmarks.figures import Figures, rounded
-from tests.benchmarks.sizes import Pipeline
+from tests.benchmarks.figures import Part
 
 
 class Bar(msgspec.Struct, frozen=True):
@@ -26,14 +25,14 @@ class Bar(msgspec.Struct, frozen=True):
         return self.figure >= self.bar if self.kind == "at least" else self.figure <= self.bar
 
 
-def bars(parts: Mapping[str, Mapping[str, Figures]], pipelines: tuple[Pipeline, ...]) -> list[Bar]:
+def bars(parts: Mapping[str, Part]) -> list[Bar]:
     """Hold what was measured against every bar."""
 
     def of(part: str, name: str, figure: str) -> float | None:
         return parts.get(part, {}).get(name, {}).get(figure)
 
     def sent(name: str, figure: str) -> float | None:
-        keys = [each.key for each in pipelines if each.name == name]
+        keys = [key for key in parts.get("pipeline", {}) if key.startswith(f"{name} n=")]
         return of("pipeline", keys[0], figure) if keys else None
 
     least: tuple[tuple[str, float, float | None], ...] = (
@@ -63,7 +62,7 @@ def bars(parts: Mapping[str, Mapping[str, Figures]], pipelines: tuple[Pipeline, 
     )  # fmt: skip
     return [
         *(Bar(what, "at least", bar, figure) for what, bar, figure in least),
-        *(growth(store, parts.get("pipeline", {}), pipelines) for store in ("postgresql", "sqlite")),
+        *_growth(parts.get("growth", {})),
         Bar("GET while a campaign is sent: p99, times idle", "at most", 3.0, of("http", "get", "x_idle")),
         Bar(
             "import over HTTP: time, times the function alone",
@@ -75,26 +74,28 @@ def bars(parts: Mapping[str, Mapping[str, Figures]], pipelines: tuple[Pipeline, 
     ]
 
 
-def growth(store: str, measured: Mapping[str, Figures], pipelines: tuple[Pipeline, ...]) -> Bar:
-    """Compare a message's processor time, worker and database, in the smallest and the largest campaign."""
-    same = [each for each in pipelines if each.name == f"{store} W=200 tags x1" and each.key in measured]
-    few, many = (
-        (min(same, key=lambda each: each.recipients), max(same, key=lambda each: each.recipients))
-        if same
-        else (None, None)
+def _growth(measured: Part) -> list[Bar]:
+    """Compare the largest campaign with the smallest."""
+    said = (
+        ("postgresql", "processor time a message", "cpu", 1.1),
+        ("postgresql", "database pages a message", "buffers", 1.1),
+        ("postgresql", "the worker's memory, MB more", "memory_mb_more", 8.0),
+        ("sqlite", "processor time a message", "cpu", 1.1),
+        ("sqlite", "the worker's memory, MB more", "memory_mb_more", 8.0),
     )
-    what = f"{store}: processor time a message, 1,000,000 recipients to 10,000"
-    if few is None or many is None or few.recipients == many.recipients:
-        return Bar(what, "at most", 1.1)
-    spent = [
-        measured[each.key]["worker_cpu_us"] + measured[each.key].get("database_cpu_us", 0.0)
-        for each in (few, many)
+    found = []
+    for store, what, figure, bar in said:
+        key = next((key for key in measured if key.startswith(f"{store}: ")), f"{store}: 1,000,000 to 10,000")
+        of = "recipients" if "more" in what else "recipients, times"
+        found.append(Bar(f"{key} {of}: {what}", "at most", bar, measured.get(key, {}).get(figure)))
+    return found
+
+
+def _most_memory(parts: Mapping[str, Part]) -> float | None:
+    measured = [
+        figures["memory_above_imports_mb"]
+        for part in parts.values()
+        for figures in part.values()
+        if "memory_above_imports_mb" in figures
     ]
-    what = f"{store}: processor time a message, {many.recipients:,} recipients to {few.recipients:,}"
-    return Bar(what, "at most", 1.1, rounded(spent[1] / spent[0]))
-
-
-def _most_memory(parts: Mapping[str, Mapping[str, Figures]]) -> float | None:
-    measured = [each["memory_above_imports_mb"] for each in parts.get("pipeline", {}).values()
-                if "memory_above_imports_mb" in each]  # fmt: skip
     return max(measured, default=None)

@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 Figures: TypeAlias = dict[str, float]
 """Name -> number: rates a second, microseconds a message, megabytes, or ratios taken within one round."""
+Part: TypeAlias = dict[str, Figures]
+"""What was compared -> its figures."""
 
 
 class Unbalanced(Exception):

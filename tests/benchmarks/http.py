@@ -48,11 +48,10 @@ def compare(
     found: dict[str, list[Figures]] = {}
     for _ in range(rounds):
         with pipeline.room(one, sink_kind, server) as (sink, environ):
-            database = environ["DATABASE_URL"].rpartition("/")[2].partition("?")[0]
-            rival_url = server.url(database).replace("://", "+psycopg://", 1)
+            rival_url = server.url(pipeline.database_of(environ)).replace("://", "+psycopg://", 1)
             with opened(read(sink.folder, environ)) as courier:
                 created = create(courier, environ, rival_url, asked)
-                while_sending = look(courier, environ, one, sink.folder, asked)
+                while_sending = look(courier, environ, one, sink, asked)
                 imported = bring_in(courier, environ, rows)
         for name, figures in (("create", created), ("get", while_sending), ("import", imported)):
             found.setdefault(name, []).append(figures)
@@ -82,14 +81,17 @@ def create(courier: Courier, environ: Mapping[str, str], rival_url: str, count: 
     return figures | {"x_fastapi_orm": figures["per_second"] / figures["fastapi_per_second"]}
 
 
-def look(courier: Courier, environ: Mapping[str, str], one: Pipeline, folder: Path, count: int) -> Figures:
-    """Ask for a person with nothing else to do, and while a campaign is sent as fast as it goes."""
+def look(courier: Courier, environ: Mapping[str, str], one: Pipeline, sink: Sink, count: int) -> Figures:
+    """Ask for a person with nothing else to do, and while a campaign is sent as fast as it goes.
+
+    Raises Unbalanced when somebody got none or two of the campaign.
+    """
     tenant_id, campaign_id = prepare(courier, one.recipients, TEMPLATES[one.template])
     key = access.create_key(courier.store, tenant_id=tenant_id)[1]
     with courier.store.begin(tenant_id, write=False) as unit:
         (person,) = unit.subscribers.list(limit=1)
     asked = request("GET", f"/subscribers/{person.id}", key)
-    worker = pipeline.start_worker(folder, dict(environ), tenant_id, campaign_id)
+    worker = pipeline.start_worker(sink.folder, dict(environ), tenant_id, campaign_id)
     with running(environ, "ours") as (_, address):
         pipeline.hear(worker, "ready")
         p99(address, asked, count // 10 + 1)
@@ -100,6 +102,8 @@ def look(courier: Courier, environ: Mapping[str, str], one: Pipeline, folder: Pa
         sending = p99(address, asked, count)
         pipeline.hear(worker)
         worker.communicate()
+    pipeline.hold(courier, one, tenant_id, campaign_id)
+    sink.hold(f"http: {one.key}", one.recipients)
     return {"idle_p99_ms": idle, "sending_p99_ms": sending, "x_idle": sending / idle}
 
 

@@ -1,66 +1,92 @@
-"""Every part of the benchmark, one after another; within a part what is compared takes turns."""
+"""The parts of the benchmark, one after another; within a part what is compared takes turns."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
+from typing import TypeAlias
 
 import msgspec
 
-from tests.benchmarks import http, pipeline, render, smtp_client, store, tracking
-from tests.benchmarks.bars import bars
-from tests.benchmarks.figures import Figures, medians
+from tests.benchmarks import growth, http, pipeline, render, smtp_client, store, tracking
+from tests.benchmarks.figures import Figures, Part, medians
 from tests.benchmarks.machine import look
-from tests.benchmarks.report import Part, Report
+from tests.benchmarks.report import Run
 from tests.benchmarks.rivals import measure_smtp_source, measure_textbook
-from tests.benchmarks.sink import Sink, fast_sink
-from tests.benchmarks.sizes import Sizes
+from tests.benchmarks.sink import Sink
+from tests.benchmarks.sizes import Pipeline, Sizes
 from tests.servers import PostgresServer, private_postgres
 
+SOURCE_AT_MOST = 100_000
+"""What smtp-source sends a round: nothing in it depends on how many there are."""
+Way: TypeAlias = Callable[[Sizes, PostgresServer, type[Sink]], Part]
 
-def measure(sizes: Sizes, command: str, only: str = "", sink_kind: type[Sink] | None = None) -> Report:
-    """Measure every part, or one. Raises Unbalanced when a run lost or repeated a message."""
-    machine, parts = look(), dict[str, Part]()
+
+def _smtp_client(sizes: Sizes, _postgres: PostgresServer, _sink: type[Sink]) -> Part:
+    return smtp_client.compare(sizes.messages, sizes.delayed, sizes.rounds)
+
+
+def _http(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
+    return http.compare(sizes.pipelines[0], sizes.asked, sizes.people, sizes.rounds, sink, postgres)
+
+
+def _pipelines(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
+    return compare_pipelines(sizes.pipelines, sizes, postgres, sink)
+
+
+def _matrix(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
+    return compare_pipelines(sizes.matrix, sizes, postgres, sink)
+
+
+def _growth(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
+    return growth.compare(*sizes.growing, sizes.half, sizes.rounds, sink, postgres, say)
+
+
+PARTS: Mapping[str, Way] = {
+    "render": lambda sizes, *_: render.compare(sizes.rendered),
+    "smtp_client": _smtp_client,
+    "store": lambda sizes, postgres, _: store.compare(sizes.people, sizes.rounds, postgres),
+    "tracking": lambda sizes, postgres, _: tracking.compare(sizes.readers, sizes.rounds, postgres),
+    "http": _http,
+    "pipeline": _pipelines,
+    "growth": _growth,
+    "matrix": _matrix,
+}
+BY_DEFAULT = tuple(name for name in PARTS if name != "matrix")
+
+
+def measure(sizes: Sizes, command: str, parts: Collection[str], sink_kind: type[Sink]) -> dict[str, Run]:
+    """Measure these parts. Raises Unbalanced when a run lost or repeated a message."""
+    runs = {}
     with private_postgres(durable=True) as postgres:
         postgres.prepare()
-        ways: dict[str, Callable[[], Part]] = {
-            "render": lambda: render.compare(sizes.rendered),
-            "smtp_client": lambda: smtp_client.compare(sizes.messages, sizes.delayed, sizes.rounds),
-            "store": lambda: store.compare(sizes.people, sizes.rounds, postgres),
-            "tracking": lambda: tracking.compare(sizes.readers, sizes.rounds, postgres),
-            "http": lambda: http.compare(
-                sizes.pipelines[0],
-                sizes.asked,
-                sizes.people,
-                sizes.rounds,
-                sink_kind or fast_sink(),
-                postgres,
-            ),
-            "pipeline": lambda: compare_pipelines(sizes, postgres, sink_kind or fast_sink()),
-        }
-        for name, way in ways.items():
-            if not only or name == only:
+        for name, way in PARTS.items():
+            if name in parts:
                 say(name)
-                parts[name] = way()
-    judged = bars(parts, sizes.pipelines)
-    return Report(command, machine, sizes.rounds, sizes.recipients, parts, judged)
+                machine = look()
+                figures = way(sizes, postgres, sink_kind)
+                runs[name] = Run(command, machine, sizes.rounds, figures)
+    return runs
 
 
-def compare_pipelines(sizes: Sizes, postgres: PostgresServer, sink_kind: type[Sink]) -> Part:
+def compare_pipelines(
+    pipelines: Collection[Pipeline], sizes: Sizes, postgres: PostgresServer, sink_kind: type[Sink]
+) -> Part:
     """Run every configuration once a round, next to its rivals; ratios are taken within the round."""
     bytes_of = {
         one.name: pipeline.size_of(msgspec.structs.replace(one, recipients=sizes.checked), postgres)
-        for one in {each.name: each for each in sizes.pipelines}.values()
+        for one in {each.name: each for each in pipelines}.values()
     }
-    size = bytes_of[sizes.pipelines[0].name]
+    first = next(iter(pipelines))
+    size = bytes_of[first.name]
     results: dict[str, list[Figures]] = {}
     for _ in range(sizes.rounds):
-        source = measure_smtp_source(sizes.recipients, size)
+        source = measure_smtp_source(min(first.recipients, SOURCE_AT_MOST), size)
         textbook = measure_textbook(sizes.textbook, sink_kind, postgres)
         for name, figures in (("smtp-source", source), ("textbook", textbook)):
             if figures is not None:
                 results.setdefault(name, []).append(figures)
-        for one in sizes.pipelines:
+        for one in pipelines:
             figures = pipeline.measure(one, sink_kind, postgres)
             figures["x_textbook"] = figures["per_second"] / textbook["per_second"]
             if source is not None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
 
 from tests.benchmarks.bars import Bar
 from tests.benchmarks.figures import Figures
-from tests.benchmarks.report import Report
+from tests.benchmarks.report import Run, Runs, judge
 
 FOLDER = Path("docs/reference")
 JSON, PAGE, README = FOLDER / "performance.json", FOLDER / "performance.md", Path("README.md")
@@ -20,6 +20,8 @@ SENTENCE = re.compile(r"(?<=<!-- speed: made by the benchmark -->\n).*?(?=\n<!--
 UNMEASURED = "How fast it sends beside Postfix's `smtp-source` has to be measured on the machine at hand."
 PARTS = {
     "pipeline": "The whole pipeline",
+    "growth": "From a small campaign to a large one",
+    "matrix": "Every combination",
     "smtp_client": "The SMTP client",
     "render": "Rendering",
     "store": "The store, rows a second",
@@ -38,65 +40,73 @@ loses or repeats a message fails the benchmark.
 """.strip()
 
 
-def write(report: Report, root: Path) -> None:
-    """Store a report, and make from it what people read."""
-    text = msgspec.json.format(msgspec.json.encode(report), indent=1).decode()
+def write(runs: Mapping[str, Run], root: Path) -> None:
+    """Keep the parts that were measured beside the others, and make from all what people read."""
+    kept = {**stored(root), **runs}
+    text = msgspec.json.format(msgspec.json.encode(kept), indent=1).decode()
     (root / JSON).write_text(text + "\n", "utf-8")
     make(root)
 
 
 def make(root: Path) -> None:
-    """Make the page and README's sentence again from the stored report."""
-    report = stored(root)
-    if report is not None:
-        (root / PAGE).write_text(page(report), "utf-8")
+    """Make the page and README's sentence again from what is kept."""
+    runs = stored(root)
+    if runs:
+        (root / PAGE).write_text(page(runs), "utf-8")
     readme = root / README
-    readme.write_text(SENTENCE.sub(lambda _: sentence(report), readme.read_text("utf-8")), "utf-8")
+    readme.write_text(SENTENCE.sub(lambda _: sentence(runs), readme.read_text("utf-8")), "utf-8")
 
 
-def stored(root: Path) -> Report | None:
-    """Read the report that the documentation shows; None before the first."""
+def stored(root: Path) -> dict[str, Run]:
+    """Read the runs that the documentation shows; none before the first."""
     file = root / JSON
-    return msgspec.json.decode(file.read_bytes(), type=Report) if file.exists() else None
+    return msgspec.json.decode(file.read_bytes(), type=dict[str, Run]) if file.exists() else {}
 
 
-def page(report: Report) -> str:
-    machine = report.machine
+def page(runs: Runs) -> str:
+    judged = judge(runs)
     paragraphs = [
         "# Performance",
-        NOTE,
-        f"`{report.command}` on {machine.date}, {report.rounds} rounds: {machine.cores} cores "
-        f"({machine.processor}), {machine.memory_gb} GB, {machine.system}, Python {machine.python}, "
-        f"PostgreSQL {machine.postgresql}, mail to {machine.sink}, load average {machine.load} before it "
-        "began. The same as JSON: [performance.json](performance.json).",
+        f"{NOTE}\nThe same as JSON: [performance.json](performance.json).",
         "## The bars",
-        _missed(report.bars),
-        _table(("what", "bar", "figure", "reached"), map(_bar, report.bars)),
+        _missed(judged),
+        _table(("what", "bar", "figure", "reached"), map(_bar, judged)),
     ]
     for name, title in PARTS.items():
-        if name in report.parts:
-            paragraphs += [f"## {title}", *_tables(report.parts[name])]
+        if name in runs:
+            paragraphs += [f"## {title}", made(runs[name]), *tables(runs[name].figures)]
     return "\n\n".join(paragraphs) + "\n"
 
 
-def sentence(report: Report | None) -> str:
+def made(run: Run) -> str:
+    """Say how a part was measured."""
+    machine = run.machine
+    return (
+        f"`{run.command}` on {machine.date}, {run.rounds} rounds: {machine.cores} cores "
+        f"({machine.processor}), {machine.memory_gb} GB, {machine.system}, Python {machine.python}, "
+        f"PostgreSQL {machine.postgresql}, mail to {machine.sink}, load average {machine.load} before it "
+        "began."
+    )
+
+
+def sentence(runs: Runs) -> str:
     """Say in README how fast it is, beside what a kill may leave uncertain."""
-    key, figures = headline(report)
-    if report is None or "x_smtp_source" not in figures:
+    key, figures = headline(runs)
+    if "x_smtp_source" not in figures:
         return UNMEASURED
     recipients, window = int(key.rpartition("n=")[2]), HEADLINE.split("W=")[1].split()[0]
     said = (
         f"It sends at {figures['x_smtp_source']} times the rate of Postfix's `smtp-source`, which keeps no "
         f"books, while a kill leaves at most {window} messages uncertain: a campaign to {recipients:,} "
-        f"people on PostgreSQL, one worker, on {report.machine.date}. The "
+        f"people on PostgreSQL, one worker, on {runs['pipeline'].machine.date}. The "
         "[measurements](docs/reference/performance.md) say which bars are not reached."
     )
     return "\n".join(textwrap.wrap(said, 115, break_long_words=False, break_on_hyphens=False))
 
 
-def headline(report: Report | None) -> tuple[str, Figures]:
+def headline(runs: Runs) -> tuple[str, Figures]:
     """Find the figures of the claim; none before they were measured."""
-    pipelines = report.parts.get("pipeline", {}) if report else {}
+    pipelines = runs["pipeline"].figures if "pipeline" in runs else {}
     return next(
         ((key, each) for key, each in pipelines.items() if key.startswith(f"{HEADLINE} n=")), ("", {})
     )
@@ -116,7 +126,7 @@ def _bar(bar: Bar) -> tuple[str, ...]:
     return bar.what, f"{bar.kind} {bar.bar:g}", "" if bar.figure is None else f"{bar.figure:g}", reached
 
 
-def _tables(part: dict[str, Figures]) -> Iterable[str]:
+def tables(part: dict[str, Figures]) -> Iterable[str]:
     """Put the rows with the same columns into one table."""
     groups: dict[tuple[str, ...], list[tuple[str, Figures]]] = {}
     for name, figures in part.items():

@@ -19,7 +19,9 @@ from pathlib import Path
 from courierx_app.container import opened
 from courierx_app.settings import read
 from courierx_core.campaigns import service as campaigns
+from courierx_core.courier import Courier
 from tests.benchmarks.campaign import TEMPLATES, environ_of, prepare
+from tests.benchmarks.database import Meter
 from tests.benchmarks.figures import Figures, Unbalanced
 from tests.benchmarks.processes import cpu_seconds
 from tests.benchmarks.sink import RecordingSink, Sink
@@ -32,13 +34,13 @@ ROOT = Path(__file__).parents[2]
 def measure(one: Pipeline, sink_kind: type[Sink], postgres: PostgresServer) -> Figures:
     """Send one campaign. Raises Unbalanced when somebody got none or two of it."""
     with room(one, sink_kind, postgres) as (sink, environ):
-        return run(one, sink, environ, postgres.pid if one.store == "postgresql" else None)
+        return run(one, sink, environ, postgres)
 
 
 def size_of(one: Pipeline, postgres: PostgresServer) -> int:
     """Send one campaign to the server that writes down each address; return a message's size in bytes."""
     with room(one, RecordingSink, postgres) as (sink, environ):
-        run(one, sink, environ, None)
+        run(one, sink, environ, postgres)
         assert isinstance(sink, RecordingSink)
         return sink.mean_size()
 
@@ -59,40 +61,54 @@ def room(
                     yield sink, environ_of(postgres.url(database, APP), sink.port, one.window)
 
 
-def run(one: Pipeline, sink: Sink, environ: dict[str, str], database_pid: int | None) -> Figures:
+def run(one: Pipeline, sink: Sink, environ: dict[str, str], postgres: PostgresServer) -> Figures:
     n = one.recipients
-    with opened(read(sink.folder, environ), migrate=one.store == "sqlite") as courier:
+    settings = read(sink.folder, environ)
+    with opened(settings, migrate=one.store == "sqlite") as courier:
         tenant_id, campaign_id = prepare(courier, n, TEMPLATES[one.template])
-        workers = [start_worker(sink.folder, environ, tenant_id, campaign_id) for _ in range(one.workers)]
-        for worker in workers:
-            hear(worker, "ready")
-        others = {"sink": sink.pid} | ({"database": database_pid} if database_pid else {})
-        used = {name: -cpu_seconds(pid) for name, pid in others.items()}
-        began = time.monotonic()
-        for worker in workers:
-            assert worker.stdin
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        told = [json.loads(hear(worker)) for worker in workers]
-        seconds = time.monotonic() - began
-        for name, pid in others.items():
-            used[name] += cpu_seconds(pid)
-        for worker in workers:
-            worker.communicate()
-            if worker.returncode:
-                raise RuntimeError(f"{one.key}: a worker ended with {worker.returncode}")
-        with courier.store.begin(tenant_id, write=False) as unit:
-            states = campaigns.report(unit, campaign_id).states
-    if states != {"accepted": n}:
-        raise Unbalanced(f"{one.key}: of {n} people the ledger has {dict(states)}")
+    meter = Meter(postgres, database_of(environ)) if one.store == "postgresql" else None
+    workers = [start_worker(sink.folder, environ, tenant_id, campaign_id) for _ in range(one.workers)]
+    for worker in workers:
+        hear(worker, "ready")
+    servers = {"sink": sink.pid} | ({"database": postgres.pid} if meter else {})
+    spent = {name: -cpu_seconds(pid) for name, pid in servers.items()}
+    began = time.monotonic()
+    for worker in workers:
+        assert worker.stdin
+        worker.stdin.write("go\n")
+        worker.stdin.flush()
+    told = [json.loads(hear(worker)) for worker in workers]
+    seconds = time.monotonic() - began
+    for name, pid in servers.items():
+        spent[name] += cpu_seconds(pid)
+    for worker in workers:
+        worker.communicate()
+        if worker.returncode:
+            raise RuntimeError(f"{one.key}: a worker ended with {worker.returncode}")
+    used = meter.per_message(n) if meter else {}
+    with opened(settings) as courier:
+        hold(courier, one, tenant_id, campaign_id)
     sink.hold(one.key, n)
     return {
         "per_second": n / seconds,
         "worker_cpu_us": sum(each["cpu"] for each in told) / n * 1e6,
-        **{f"{name}_cpu_us": value / n * 1e6 for name, value in used.items()},
+        **{f"{name}_cpu_us": value / n * 1e6 for name, value in spent.items()},
+        **used,
         "memory_mb": max(each["memory_mb"] for each in told),
         "memory_above_imports_mb": max(each["memory_above_imports_mb"] for each in told),
     }
+
+
+def hold(courier: Courier, one: Pipeline, tenant_id: int, campaign_id: int) -> None:
+    """Raise Unbalanced unless the ledger says that everybody's copy was accepted."""
+    with courier.store.begin(tenant_id, write=False) as unit:
+        states = campaigns.report(unit, campaign_id).states
+    if states != {"accepted": one.recipients}:
+        raise Unbalanced(f"{one.key}: of {one.recipients} people the ledger has {dict(states)}")
+
+
+def database_of(environ: dict[str, str]) -> str:
+    return environ["DATABASE_URL"].rpartition("/")[2].partition("?")[0]
 
 
 def start_worker(

@@ -1,4 +1,4 @@
-"""What a run of the benchmark found, as its JSON object."""
+"""What runs of the benchmark found, as one JSON object."""
 
 from __future__ import annotations
 
@@ -7,20 +7,24 @@ from typing import TypeAlias
 
 import msgspec
 
-from tests.benchmarks.bars import Bar
-from tests.benchmarks.figures import Figures
+from tests.benchmarks.bars import Bar, bars
+from tests.benchmarks.figures import Part
 from tests.benchmarks.machine import Machine
 
-Part: TypeAlias = dict[str, Figures]
-"""What was compared -> its figures."""
 
-
-class Report(msgspec.Struct, frozen=True):
-    """`docs/reference/performance.json`."""
+class Run(msgspec.Struct, frozen=True):
+    """One part, and how it was made: parts may be measured at different times."""
 
     command: str
     machine: Machine
     rounds: int
-    recipients: int
-    parts: Mapping[str, Part]
-    bars: list[Bar]
+    figures: Part
+
+
+Runs: TypeAlias = Mapping[str, Run]
+"""Part's name -> its run: `docs/reference/performance.json`."""
+
+
+def judge(runs: Runs) -> list[Bar]:
+    """Hold every part against the bars."""
+    return bars({name: run.figures for name, run in runs.items()})

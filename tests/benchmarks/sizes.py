@@ -1,7 +1,8 @@
-"""How much is measured: ten minutes' worth by default, hours' worth in full, next to nothing in a test."""
+"""How much is measured: minutes' worth by default, hours' worth in full, next to nothing in a test."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import product
 from typing import Literal, TypeAlias
 
@@ -11,6 +12,7 @@ StoreName: TypeAlias = Literal["sqlite", "postgresql"]
 TemplateName: TypeAlias = Literal["tags", "logic"]
 STORES: tuple[StoreName, ...] = ("postgresql", "sqlite")
 TEMPLATES: tuple[TemplateName, ...] = ("tags", "logic")
+WINDOWS = (40, 200, 500)
 
 
 class Pipeline(msgspec.Struct, frozen=True):
@@ -37,6 +39,8 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 
     rounds: int
     pipelines: tuple[Pipeline, ...]
+    matrix: tuple[Pipeline, ...] = ()
+    """The combinations that the part `matrix` was asked for."""
     checked: int
     """Recipients of the run before the first round that is held against the sink address by address."""
     textbook: int
@@ -52,12 +56,10 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """Requests a turn over HTTP."""
     readers: int
     """Who clicks once and opens once."""
-
-    @property
-    def recipients(self) -> int:
-        """What smtp-source sends a round: as many as most pipelines do."""
-        counts = [each.recipients for each in self.pipelines]
-        return max(set(counts), key=counts.count)
+    growing: tuple[int, int]
+    """Recipients of the small campaign and of the large one."""
+    half: int = 3
+    """How often the small one is sent before the large one, and again after it."""
 
 
 def _main(recipients: int) -> tuple[Pipeline, ...]:
@@ -69,8 +71,16 @@ def _main(recipients: int) -> tuple[Pipeline, ...]:
     )
 
 
-def _growing(store: StoreName, *recipients: int) -> tuple[Pipeline, ...]:
-    return tuple(Pipeline(store, 200, "tags", 1, each) for each in recipients)
+def matrix(
+    stores: Iterable[StoreName] = STORES,
+    windows: Iterable[int] = WINDOWS,
+    templates: Iterable[TemplateName] = TEMPLATES,
+    workers: Iterable[int] = (1, 2),
+    recipients: Iterable[int] = (10_000, 100_000, 1_000_000),
+) -> tuple[Pipeline, ...]:
+    """Combine everything with everything."""
+    ways = product(recipients, stores, windows, templates, workers)
+    return tuple(Pipeline(store, w, template, n, to) for to, store, w, template, n in ways)
 
 
 SHORT = Sizes(
@@ -80,24 +90,11 @@ SHORT = Sizes(
         Pipeline("postgresql", 500, "tags", 1, 30_000),
         Pipeline("postgresql", 200, "tags", 2, 30_000),
         Pipeline("postgresql", 200, "logic", 1, 30_000),
-        *_growing("postgresql", 10_000, 100_000),
     ),
     checked=2_000, textbook=500, rendered=300, messages=40_000, delayed=2_000, people=50_000, readers=5_000,
-    asked=2_000,
+    asked=2_000, growing=(10_000, 100_000),
 )  # fmt: skip
-FULL = msgspec.structs.replace(
-    SHORT,
-    pipelines=(
-        *(
-            Pipeline(store, window, template, workers, 100_000)
-            for store, window, template, workers in product(STORES, (200, 40, 500), TEMPLATES, (1, 2))
-        ),
-        *_growing("postgresql", 10_000, 1_000_000),
-        *_growing("sqlite", 10_000, 1_000_000),
-    ),
-    people=1_000_000,
-    readers=5_000,
-)
+FULL = msgspec.structs.replace(SHORT, people=1_000_000, growing=(10_000, 1_000_000))
 TINY = Sizes(
     rounds=1,
     pipelines=_main(40)[:3],
@@ -109,5 +106,7 @@ TINY = Sizes(
     people=1_200,
     asked=40,
     readers=200,
+    growing=(20, 40),
+    half=1,
 )
 """Proves the machinery; says nothing of speed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import smtplib
 from collections import Counter
 from pathlib import Path
@@ -10,11 +11,11 @@ import msgspec
 import pytest
 
 from tests.benchmarks import __main__ as command
-from tests.benchmarks import measure, page, pipeline
-from tests.benchmarks.bars import Bar
+from tests.benchmarks import growth, measure, page, pipeline, sizes
 from tests.benchmarks.campaign import address, prepare
-from tests.benchmarks.figures import Unbalanced
-from tests.benchmarks.report import Report
+from tests.benchmarks.figures import Figures, Part, Unbalanced
+from tests.benchmarks.machine import look
+from tests.benchmarks.report import Run, judge
 from tests.benchmarks.sink import RecordingSink
 from tests.benchmarks.sizes import TINY
 from tests.servers import PostgresServer
@@ -48,21 +49,22 @@ def test_it_measures_everything_and_writes_what_it_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert command.main(["--tiny"]) == 0
-    report = msgspec.json.decode(capsys.readouterr().out, type=Report)
-    assert set(report.parts) == {"render", "smtp_client", "store", "tracking", "http", "pipeline"}
-    pipelines = report.parts["pipeline"]
+    said = msgspec.json.decode(capsys.readouterr().out)
+    runs = msgspec.convert(said["parts"], dict[str, Run])
+    assert set(runs) == set(measure.BY_DEFAULT)
+    pipelines = runs["pipeline"].figures
     assert {one.key for one in TINY.pipelines} | {"textbook"} <= set(pipelines)
     for one in TINY.pipelines:
         assert pipelines[one.key]["x_textbook"] > 0
         assert pipelines[one.key]["worker_cpu_us"] > 0
     (tmp_path / page.FOLDER).mkdir(parents=True)
     (tmp_path / page.README).write_text("<!-- speed: made by the benchmark -->\nold\n<!-- /speed -->\n")
-    page.write(report, tmp_path)
-    assert page.stored(tmp_path) == report
+    page.write(runs, tmp_path)
+    assert page.stored(tmp_path) == runs
     written = (tmp_path / page.PAGE).read_text()
-    assert report.machine.processor in written
+    assert runs["pipeline"].machine.processor in written
     assert all(one.key in written for one in TINY.pipelines)
-    assert page.sentence(report) in (tmp_path / page.README).read_text()
+    assert page.sentence(runs) in (tmp_path / page.README).read_text()
 
 
 @pytest.mark.parametrize(
@@ -95,17 +97,43 @@ def test_the_benchmark_fails_when_the_ledger_does_not_have_everyone(
     assert "the ledger has" in capsys.readouterr().err
 
 
+def run_of(figures: Part) -> Run:
+    return Run("nox -s bench", look(), 1, figures)
+
+
 def test_the_page_says_which_bar_is_not_reached() -> None:
-    report = Report(
-        "nox -s bench",
-        measure.look(),
-        1,
-        10,
-        {},
-        [Bar("fast", "at least", 2.0, 1.5), Bar("small", "at most", 3.0)],
-    )
-    said = page.page(report)
-    assert "Not reached: fast." in said
-    assert "| fast | at least 2 | 1.5 | **no** |" in said
-    assert "Not measured in this run: small." in said
-    assert page.sentence(report) == page.UNMEASURED
+    slow = {"rsa": 1.5, "ed25519": 100.0, "dkimpy": 1.0}
+    said = page.page({"render": run_of({"x_dkimpy": slow})})
+    assert "Not reached: DKIM signature, RSA-2048: times dkimpy." in said
+    assert "| DKIM signature, RSA-2048: times dkimpy | at least 15 | 1.5 | **no** |" in said
+    assert "Not measured in this run: PostgreSQL, merge tags" in said
+    assert page.sentence({}) == page.UNMEASURED
+
+
+def test_a_part_that_is_measured_again_leaves_the_others(tmp_path: Path) -> None:
+    (tmp_path / page.FOLDER).mkdir(parents=True)
+    (tmp_path / page.README).write_text("")
+    first, second, third = (run_of({"ours": {"click": rate}}) for rate in (1.0, 2.0, 3.0))
+    page.write({"tracking": first, "http": second}, tmp_path)
+    page.write({"tracking": third}, tmp_path)
+    assert page.stored(tmp_path) == {"tracking": third, "http": second}
+
+
+def test_a_campaign_that_grows_dearer_misses_its_bar() -> None:
+    few: Figures = {"worker_cpu_us": 30.0, "database_cpu_us": 10.0, "buffers": 5.0, "memory_mb": 70.0}
+    many: Figures = {"worker_cpu_us": 40.0, "database_cpu_us": 12.0, "buffers": 5.0, "memory_mb": 71.0}
+    times = growth.compared(few, many)
+    assert times == {"cpu": 1.3, "buffers": 1.0, "memory_mb_more": 1.0}
+    judged = judge({"growth": run_of({"postgresql: 1,000,000 to 10,000": times})})
+    assert [bar.what for bar in judged if bar.reached is False] == [
+        "postgresql: 1,000,000 to 10,000 recipients, times: processor time a message"
+    ]
+
+
+def test_the_matrix_is_narrowed_by_what_is_asked() -> None:
+    assert len(sizes.matrix()) == 2 * 3 * 2 * 2 * 3
+    asked = "--stores sqlite --windows 10 20 --templates tags --workers 2 --recipients 30"
+    given = command.options(shlex.split(asked))
+    assert command.parts_of(given) == ["matrix"]
+    keys = [one.key for one in command.sizes_of(given).matrix]
+    assert keys == ["sqlite W=10 tags x2 n=30", "sqlite W=20 tags x2 n=30"]
