@@ -53,6 +53,9 @@ ADAPTERS: dict[str, list[str]] = {
 }
 """Adapter -> the extras it needs. Its tests are `tests/plugins/test_<adapter>*.py`."""
 
+KINDS = ("transport", "queue", "limiter", "feedback", "hooks")
+"""Those of `courierx plugin new --kind`."""
+
 HELP_CPU_SECONDS = 0.3
 
 # What a machine happens to have set decides neither what is tested nor, above all, which database with.
@@ -124,18 +127,20 @@ def core(session: nox.Session) -> None:
 
 @nox.session(reuse_venv=False)
 def third_party(session: nox.Session) -> None:
-    """Install the wheel, the example plugin and a generated one as their authors would; run their tests."""
-    install_courierx(session, "pytest", "hypothesis")
-    install(session, str(wheel_of(session, PIGEON)))
+    """Install the wheel, the example plugin and one generated of each kind as their authors would; run
+    their tests."""
+    install_courierx(session)
+    install(session, f"courierx-pigeon[test] @ {wheel_of(session, PIGEON).as_uri()}")
     with tempfile.TemporaryDirectory() as folder:
         shutil.copytree(PIGEON / "tests", Path(folder) / "tests")
         with session.chdir(folder):
             session.run("courierx", "plugins")
             pytest(session, "-W", "error", "tests", *session.posargs)
-            for name, kind in (("night-owl", "transport"), ("barn-owl", "queue")):
-                session.run("courierx", "plugin", "new", name, "--kind", kind)
-                install(session, str(wheel_of(session, Path(folder) / f"courierx-{name}")))
-                pytest(session, "-W", "error", f"courierx-{name}/tests")
+            for kind in KINDS:
+                session.run("courierx", "plugin", "new", f"{kind}-owl", "--kind", kind)
+                built = wheel_of(session, Path(folder) / f"courierx-{kind}-owl")
+                install(session, f"courierx-{kind}-owl[test] @ {built.as_uri()}")
+                pytest(session, "-W", "error", f"courierx-{kind}-owl/tests")
 
 
 @nox.session(reuse_venv=False)

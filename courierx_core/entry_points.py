@@ -25,18 +25,18 @@ def not_loaded(point: EntryPoint, problem: BaseException) -> PluginError:
     """Say why an entry point did not load and, where a module is missing, what installs it."""
     said = f"The plugin {point.name!r} of {origin(point)} cannot be loaded:"
     if not isinstance(problem, ImportError):
-        return PluginBroken(f"{said} {type(problem).__name__}: {problem}")
-    extra = missing_extra(point.dist, problem.name or "") if point.dist else ""
+        return PluginBroken(f"{said} {type(problem).__name__}: {str(problem).rstrip('.')}.")
+    extra = missing_extra(point.dist, problem.name or "", point.name) if point.dist else ""
     if extra and point.dist:
-        return MissingExtra(f"{said} {problem}; install it with: pip install '{point.dist.name}[{extra}]'")
-    return PluginBroken(f"{said} {problem}")
+        return MissingExtra(f"{said} {problem}; install it with: pip install '{point.dist.name}[{extra}]'.")
+    return PluginBroken(f"{said} {str(problem).rstrip('.')}.")
 
 
-def missing_extra(dist: Distribution, module: str) -> str:
+def missing_extra(dist: Distribution, module: str, plugin: str = "") -> str:
     """Return the extra of `dist` that requires the distribution a module comes from, '' when none does.
 
-    Names are compared as PEP 503 normalises them; of several extras the one with the fewest
-    requirements wins, so `all` is never the advice where a smaller one will do.
+    Names are compared as PEP 503 normalises them. Of several extras the one that is called as the plugin
+    wins, else the one with the fewest requirements: `all` is never the advice where a smaller one will do.
     """
     wanted = _normal(module.partition(".")[0])
     extras: dict[str, list[str]] = {}
@@ -44,7 +44,7 @@ def missing_extra(dist: Distribution, module: str) -> str:
         if found := _REQUIREMENT.match(line):
             extras.setdefault(found[2], []).append(_normal(found[1]))
     fitting = [extra for extra, names in extras.items() if wanted and wanted in names]
-    return min(fitting, key=lambda extra: (len(extras[extra]), extra), default="")
+    return min(fitting, key=lambda extra: (extra != plugin, len(extras[extra]), extra), default="")
 
 
 def _normal(name: str) -> str:

@@ -36,6 +36,7 @@ def write(name: str, into: Path, kind: str = "transport") -> list[Path]:
         "env": name.replace("-", "_").upper(),
         **KINDS[kind].WORDS,
     }
+    words["use"] = Template(words["use"]).substitute(words)
     written = []
     for path, text in {**_COMMON, **KINDS[kind].FILES}.items():
         file = into / Template(path).substitute(words)
@@ -58,6 +59,9 @@ readme = "README.md"
 requires-python = ">=3.11"
 dependencies = ["courierx"]
 
+[project.optional-dependencies]
+test = ["pytest>=9", "hypothesis>=6.150"] # what the suites of courierx_core.testing need
+
 [project.entry-points."$group"]
 $name = "$package.$module:$title$object"
 
@@ -70,9 +74,13 @@ _README = """\
 
 $does $title.
 
-    pip install -e . pytest
+In the environment that CourierX is installed in:
+
+    pip install -e '.[test]'
     pytest
     courierx plugins
+
+$use
 
 Next: replace `$method` in `src/$package/$module.py`, and keep `tests/test_$module.py` green.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,12 @@ import pytest
 
 from courierx_app.cli.plugin import KINDS as OFFERED
 from courierx_app.scaffold import KINDS, write
+from courierx_app.settings import Settings
+from courierx_core.config import env_names
 from courierx_core.errors import InvalidInput
+
+IN_THE_TEST_KIT = {"pytest", "hypothesis"}
+"""What the contract suites import beside the core: tests/architecture/test_core_imports.py says so."""
 
 
 def lay_out(folder: Path, kind: str) -> Path:
@@ -62,6 +68,25 @@ def test_it_sends_mail(tmp_path: Path) -> None:
     )  # fmt: skip
     mails = [message_from_bytes(file.read_bytes()) for file in (installed / "out").iterdir()]
     assert sorted(str(mail["To"]) for mail in mails) == ["ann@x.example", "bob@x.example"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_its_readme_says_how_to_use_it(tmp_path: Path, kind: str) -> None:
+    write("night-owl", tmp_path / "owl", kind)
+    readme = (tmp_path / "owl/README.md").read_text()
+    assert "night-owl" in readme.partition("courierx plugins")[2]
+    code = (tmp_path / f"owl/src/courierx_night_owl/{kind}.py").read_text()
+    known = {*env_names(Settings).values(), *re.findall(r'"env": "(\w+)"', code)}
+    assert set(re.findall(r"\b[A-Z]+_[A-Z_]+\b", readme)) <= known
+    assert "$" not in readme
+
+
+def test_what_it_is_tested_with_is_installed_with_it(tmp_path: Path) -> None:
+    """Or pytest stops at `No module named 'hypothesis'`, before the author has written a line."""
+    write("night-owl", tmp_path / "owl")
+    project = tomllib.loads((tmp_path / "owl/pyproject.toml").read_text())["project"]
+    offered = {line.partition(">")[0] for line in project["optional-dependencies"]["test"]}
+    assert offered == IN_THE_TEST_KIT
 
 
 def test_its_author_may_check_types_against_ours() -> None:

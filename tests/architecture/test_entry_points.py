@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import re
+import sys
 import tomllib
-from importlib.metadata import distribution
+from collections.abc import Iterator
+from importlib.metadata import distribution, packages_distributions
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -36,3 +41,28 @@ def test_every_group_is_one_that_something_reads() -> None:
 def test_it_loads_or_names_its_extra(plugin: Installed) -> None:
     assert plugin.state in ("installed", "chosen", "needs_extra"), plugin.why
     assert plugin.state != "needs_extra" or "pip install 'courierx[" in plugin.why, plugin.why
+
+
+def test_what_a_plugin_imports_is_declared() -> None:
+    """Not only what brings it along: an extra is found by the name of the module that is missing."""
+    lines = [*PROJECT["dependencies"], *chain(*PROJECT["optional-dependencies"].values())]
+    declared = {normal(re.split(r"[\[<>=,; ]", line)[0]) for line in lines}
+    from_where = packages_distributions()
+    for file in sorted((ROOT / "plugins").rglob("*.py")):
+        for name in {module.partition(".")[0] for module in imported(file)} - sys.stdlib_module_names:
+            if not name.startswith("courierx_"):
+                bringing = {normal(dist) for dist in from_where[name]}
+                assert bringing & declared, f"{file}: neither we nor an extra of ours require {name}"
+
+
+def normal(name: str) -> str:
+    """Write a distribution's name as PEP 503 does."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def imported(file: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(file.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module or ""

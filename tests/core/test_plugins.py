@@ -97,6 +97,17 @@ def test_a_missing_module_names_the_extra_that_brings_it(install: Install) -> No
         QUEUES.load("acme-q")
 
 
+def test_of_two_extras_that_bring_it_the_one_of_the_plugins_name_is_advised(install: Install) -> None:
+    install(
+        "acme-mail",
+        {"courierx.queues": {"post": "acme_q:Q"}},
+        {"acme_q": "import acme_sdk"},
+        requires=[f'acme_sdk>=2; extra == "{extra}"' for extra in ("mail", "post")],
+    )
+    with pytest.raises(PluginError, match=r"pip install 'acme-mail\[post\]'"):
+        QUEUES.load("post")
+
+
 @pytest.mark.parametrize(
     ("source", "said"),
     [

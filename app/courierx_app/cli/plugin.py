@@ -28,4 +28,4 @@ def new(name: str, into: Path | None, kind: str) -> None:
     folder = into or Path(f"courierx-{name}")
     for file in write(name, folder, kind):
         click.echo(str(file))
-    click.echo(f"\nNext: cd {folder} && pip install -e . pytest && pytest")
+    click.echo(f"\nNext: cd {folder} && pip install -e '.[test]' && pytest")

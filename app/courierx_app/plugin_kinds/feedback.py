@@ -9,6 +9,11 @@ WORDS: Mapping[str, str] = {
     "group": "courierx.feedback",
     "object": "Feedback",
     "method": "verify` and `parse",
+    "use": """Hear it at `POST /events/$name`, which your provider calls:
+
+    export COURIERX_FEEDBACK=$name ${env}_WEBHOOK_SECRET=what-the-provider-signs-with
+    courierx doctor
+    courierx serve""",
 }
 
 _CODE = '''\

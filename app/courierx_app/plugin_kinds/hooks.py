@@ -9,6 +9,8 @@ WORDS: Mapping[str, str] = {
     "group": "courierx.hooks",
     "object": "Hooks",
     "method": "courierx_after_send",
+    "use": """It takes part as soon as it is installed, in every process that is started from then on;
+`COURIERX_DISABLE_PLUGINS=$name` leaves it out.""",
 }
 
 _CODE = '''\

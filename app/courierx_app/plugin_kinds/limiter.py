@@ -9,6 +9,7 @@ WORDS: Mapping[str, str] = {
     "group": "courierx.limiters",
     "object": "Limiter",
     "method": "take",
+    "use": "Run with it: `export COURIERX_LIMITER=$name`, then `courierx doctor` and `courierx serve`.",
 }
 
 _CODE = '''\

@@ -9,6 +9,8 @@ WORDS: Mapping[str, str] = {
     "group": "courierx.queues",
     "object": "Queue",
     "method": "notify` and `_follow",
+    "use": """Run on it, on each machine: `export COURIERX_QUEUE=$name`, then `courierx doctor` and
+`courierx serve`. The processes share the folder `$name-queue`, or the one that ${env}_FOLDER names.""",
 }
 
 _CODE = '''\

@@ -9,6 +9,13 @@ WORDS: Mapping[str, str] = {
     "group": "courierx.transports",
     "object": "Transport",
     "method": "send",
+    "use": """Send through it, from any folder:
+
+    export COURIERX_TRANSPORT=$name
+    courierx doctor
+    courierx send --csv people.csv --subject "Hello {{ first_name }}" --text mail.txt --from me@example.com
+
+It leaves each message in the folder `$name-mail`, or in the one that ${env}_FOLDER names.""",
 }
 
 _CODE = '''\
