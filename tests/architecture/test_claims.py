@@ -68,10 +68,8 @@ def test_the_speed_is_the_one_that_was_measured() -> None:
     assert found[0] == page.sentence(page.stored(ROOT))
 
 
-def test_the_page_of_measurements_is_made_from_them() -> None:
+def test_the_pages_of_measurements_are_made_from_them() -> None:
     runs = page.stored(ROOT)
-    if not runs:
-        assert not (ROOT / page.PAGE).exists()
-        assert "reference/performance.md" not in README
-    else:
-        assert (ROOT / page.PAGE).read_text("utf-8") == page.page(runs)
+    made = page.pages(runs)
+    assert {name: (ROOT / name).read_text("utf-8") for name in made} == made
+    assert [name for name in (page.PAGE, page.SCALE) if (ROOT / name).exists()] == list(made)

@@ -14,6 +14,7 @@ from tests.benchmarks import page
 from tests.benchmarks.figures import Unbalanced
 from tests.benchmarks.measure import BY_DEFAULT, PARTS, measure
 from tests.benchmarks.report import judge
+from tests.benchmarks.scale import bars as scale
 from tests.benchmarks.sink import RecordingSink, fast_sink
 from tests.benchmarks.sizes import FULL, SHORT, STORES, TEMPLATES, TINY, Sizes, matrix
 
@@ -32,7 +33,8 @@ def main(arguments: Sequence[str], root: Path = ROOT) -> int:
     except Unbalanced as problem:
         print(f"the benchmark failed: {problem}", file=sys.stderr)
         return 1
-    report = {"parts": runs, "bars": judge(runs)}
+    judged = judge(runs) + (scale.bars(runs["scale"].figures) if "scale" in runs else [])
+    report = {"parts": runs, "bars": judged}
     print(msgspec.json.format(msgspec.json.encode(report), indent=1).decode())
     if given.write:
         page.write(runs, root)
@@ -45,6 +47,7 @@ def options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--tiny", action="store_true", help="seconds: proves that it works, and nothing else")
     parser.add_argument("--part", nargs="+", choices=list(PARTS), help=f"by default {', '.join(BY_DEFAULT)}")
     parser.add_argument("--rounds", type=int, help="how often everything takes its turn")
+    parser.add_argument("--old", type=int, help="deliveries of the past in the part `scale`: 10,000,000")
     parser.add_argument("--write", action="store_true", help="write docs/reference/performance.* and README")
     parser.add_argument("--page", action="store_true", help="only make the page again from its JSON")
     combined = parser.add_argument_group("the part `matrix`, everything combined with everything")
@@ -65,9 +68,9 @@ def parts_of(given: argparse.Namespace) -> Sequence[str]:
 
 def sizes_of(given: argparse.Namespace) -> Sizes:
     sizes = FULL if given.full else TINY if given.tiny else SHORT
-    return msgspec.structs.replace(
-        sizes, rounds=given.rounds or sizes.rounds, matrix=matrix(**combinations(given))
-    )
+    scale = msgspec.structs.replace(sizes.scale, old=given.old or sizes.scale.old)
+    rounds = given.rounds or sizes.rounds
+    return msgspec.structs.replace(sizes, rounds=rounds, scale=scale, matrix=matrix(**combinations(given)))
 
 
 def combinations(given: argparse.Namespace) -> dict[str, list[Any]]:

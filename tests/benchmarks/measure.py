@@ -13,6 +13,7 @@ from tests.benchmarks.figures import Figures, Part, medians
 from tests.benchmarks.machine import look
 from tests.benchmarks.report import Run
 from tests.benchmarks.rivals import measure_smtp_source, measure_textbook
+from tests.benchmarks.scale import measure as scale
 from tests.benchmarks.sink import Sink
 from tests.benchmarks.sizes import Pipeline, Sizes
 from tests.servers import PostgresServer, private_postgres
@@ -38,6 +39,10 @@ def _matrix(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
     return compare_pipelines(sizes.matrix, sizes, postgres, sink)
 
 
+def _scale(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
+    return scale.compare(sizes.scale, sizes.rounds, sink, postgres, say)
+
+
 def _growth(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
     return growth.compare(*sizes.growing, sizes.half, sizes.rounds, sink, postgres, say)
 
@@ -51,8 +56,11 @@ PARTS: Mapping[str, Way] = {
     "pipeline": _pipelines,
     "growth": _growth,
     "matrix": _matrix,
+    "scale": _scale,
 }
-BY_DEFAULT = tuple(name for name in PARTS if name != "matrix")
+ASKED_FOR = ("matrix", "scale")
+"""Parts that are measured on request only: they take long."""
+BY_DEFAULT = tuple(name for name in PARTS if name not in ASKED_FOR)
 
 
 def measure(sizes: Sizes, command: str, parts: Collection[str], sink_kind: type[Sink]) -> dict[str, Run]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 
-from tests.benchmarks.bars import Bar
 from tests.benchmarks.figures import Figures
 from tests.benchmarks.report import Run, Runs, judge
+from tests.benchmarks.scale import page as scale
+from tests.benchmarks.tables import bars_table, made, tables
 
 FOLDER = Path("docs/reference")
 JSON, PAGE, README = FOLDER / "performance.json", FOLDER / "performance.md", Path("README.md")
+SCALE = FOLDER / "scale.md"
 HEADLINE = "postgresql W=200 tags x1"
 SENTENCE = re.compile(r"(?<=<!-- speed: made by the benchmark -->\n).*?(?=\n<!-- /speed -->)", re.DOTALL)
 UNMEASURED = "How fast it sends beside Postfix's `smtp-source` has to be measured on the machine at hand."
@@ -51,8 +53,8 @@ def write(runs: Mapping[str, Run], root: Path) -> None:
 def make(root: Path) -> None:
     """Make the page and README's sentence again from what is kept."""
     runs = stored(root)
-    if runs:
-        (root / PAGE).write_text(page(runs), "utf-8")
+    for name, text in pages(runs).items():
+        (root / name).write_text(text, "utf-8")
     readme = root / README
     readme.write_text(SENTENCE.sub(lambda _: sentence(runs), readme.read_text("utf-8")), "utf-8")
 
@@ -63,30 +65,26 @@ def stored(root: Path) -> dict[str, Run]:
     return msgspec.json.decode(file.read_bytes(), type=dict[str, Run]) if file.exists() else {}
 
 
+def pages(runs: Runs) -> dict[Path, str]:
+    """Make every page that shows measurements."""
+    found = {PAGE: page(runs)} if runs else {}
+    if "scale" in runs:
+        found[SCALE] = scale.page(runs["scale"])
+    return found
+
+
 def page(runs: Runs) -> str:
     judged = judge(runs)
     paragraphs = [
         "# Performance",
         f"{NOTE}\nThe same as JSON: [performance.json](performance.json).",
         "## The bars",
-        _missed(judged),
-        _table(("what", "bar", "figure", "reached"), map(_bar, judged)),
+        *bars_table(judged),
     ]
     for name, title in PARTS.items():
         if name in runs:
             paragraphs += [f"## {title}", made(runs[name]), *tables(runs[name].figures)]
     return "\n\n".join(paragraphs) + "\n"
-
-
-def made(run: Run) -> str:
-    """Say how a part was measured."""
-    machine = run.machine
-    return (
-        f"`{run.command}` on {machine.date}, {run.rounds} rounds: {machine.cores} cores "
-        f"({machine.processor}), {machine.memory_gb} GB, {machine.system}, Python {machine.python}, "
-        f"PostgreSQL {machine.postgresql}, mail to {machine.sink}, load average {machine.load} before it "
-        "began."
-    )
 
 
 def sentence(runs: Runs) -> str:
@@ -110,34 +108,3 @@ def headline(runs: Runs) -> tuple[str, Figures]:
     return next(
         ((key, each) for key, each in pipelines.items() if key.startswith(f"{HEADLINE} n=")), ("", {})
     )
-
-
-def _missed(bars: Sequence[Bar]) -> str:
-    missed = [bar.what for bar in bars if bar.reached is False]
-    unknown = [bar.what for bar in bars if bar.reached is None]
-    said = [f"Not reached: {'; '.join(missed)}." if missed else "Every bar that was measured is reached."]
-    if unknown:
-        said.append(f"Not measured in this run: {'; '.join(unknown)}.")
-    return " ".join(said)
-
-
-def _bar(bar: Bar) -> tuple[str, ...]:
-    reached = {True: "yes", False: "**no**", None: "not measured"}[bar.reached]
-    return bar.what, f"{bar.kind} {bar.bar:g}", "" if bar.figure is None else f"{bar.figure:g}", reached
-
-
-def tables(part: dict[str, Figures]) -> Iterable[str]:
-    """Put the rows with the same columns into one table."""
-    groups: dict[tuple[str, ...], list[tuple[str, Figures]]] = {}
-    for name, figures in part.items():
-        groups.setdefault(tuple(figures), []).append((name, figures))
-    for columns, rows in groups.items():
-        yield _table(
-            ("", *(column.replace("_", " ") for column in columns)),
-            ((name, *(f"{figures[column]:,g}" for column in columns)) for name, figures in rows),
-        )
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

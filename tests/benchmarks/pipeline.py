@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 from courierx_app.container import opened
@@ -61,7 +61,14 @@ def room(
                     yield sink, environ_of(postgres.url(database, APP), sink.port, one.window)
 
 
-def run(one: Pipeline, sink: Sink, environ: dict[str, str], postgres: PostgresServer) -> Figures:
+def run(
+    one: Pipeline,
+    sink: Sink,
+    environ: dict[str, str],
+    postgres: PostgresServer,
+    watching: AbstractContextManager[Figures] | None = None,
+) -> Figures:
+    """Send it; what `watching` yields has the rest of the figures once it was left."""
     n = one.recipients
     settings = read(sink.folder, environ)
     with opened(settings, migrate=one.store == "sqlite") as courier:
@@ -72,13 +79,14 @@ def run(one: Pipeline, sink: Sink, environ: dict[str, str], postgres: PostgresSe
         hear(worker, "ready")
     servers = {"sink": sink.pid} | ({"database": postgres.pid} if meter else {})
     spent = {name: -cpu_seconds(pid) for name, pid in servers.items()}
-    began = time.monotonic()
-    for worker in workers:
-        assert worker.stdin
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
-    told = [json.loads(hear(worker)) for worker in workers]
-    seconds = time.monotonic() - began
+    with watching or nullcontext({}) as more:
+        began = time.monotonic()
+        for worker in workers:
+            assert worker.stdin
+            worker.stdin.write("go\n")
+            worker.stdin.flush()
+        told = [json.loads(hear(worker)) for worker in workers]
+        seconds = time.monotonic() - began
     for name, pid in servers.items():
         spent[name] += cpu_seconds(pid)
     for worker in workers:
@@ -94,6 +102,7 @@ def run(one: Pipeline, sink: Sink, environ: dict[str, str], postgres: PostgresSe
         "worker_cpu_us": sum(each["cpu"] for each in told) / n * 1e6,
         **{f"{name}_cpu_us": value / n * 1e6 for name, value in spent.items()},
         **used,
+        **more,
         "memory_mb": max(each["memory_mb"] for each in told),
         "memory_above_imports_mb": max(each["memory_above_imports_mb"] for each in told),
     }

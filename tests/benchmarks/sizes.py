@@ -34,6 +34,23 @@ class Pipeline(msgspec.Struct, frozen=True):
         return f"{self.name} n={self.recipients}"
 
 
+class Scale(msgspec.Struct, frozen=True):
+    """What the part `scale` does."""
+
+    recipients: int = 40_000
+    """Of the campaign that so many workers send."""
+    workers: tuple[int, ...] = (1, 2, 4, 8)
+    old: int = 10_000_000
+    """Deliveries of the past."""
+    people: int = 20_000
+    """Who is mailed among them."""
+    items: int = 2_000
+    """What the crowd claims."""
+    crowd: tuple[int, int] = (8, 8)
+    """Processes, and workers in each, that do nothing but claim."""
+    limited_seconds: float = 5.0
+
+
 class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """What one run of the benchmark does."""
 
@@ -58,6 +75,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
     """Who clicks once and opens once."""
     growing: tuple[int, int]
     """Recipients of the small campaign and of the large one."""
+    scale: Scale
     half: int = 3
     """How often the small one is sent before the large one, and again after it."""
 
@@ -92,7 +110,7 @@ SHORT = Sizes(
         Pipeline("postgresql", 200, "logic", 1, 30_000),
     ),
     checked=2_000, textbook=500, rendered=300, messages=40_000, delayed=2_000, people=50_000, readers=5_000,
-    asked=2_000, growing=(10_000, 100_000),
+    asked=2_000, growing=(10_000, 100_000), scale=Scale(),
 )  # fmt: skip
 FULL = msgspec.structs.replace(SHORT, people=1_000_000, growing=(10_000, 1_000_000))
 TINY = Sizes(
@@ -108,5 +126,6 @@ TINY = Sizes(
     readers=200,
     growing=(20, 40),
     half=1,
+    scale=Scale(40, (1, 2), 5_000, 1_000, 40, (2, 2), 0.5),
 )
 """Proves the machinery; says nothing of speed."""

@@ -73,33 +73,11 @@ def on_sqlite(people: list[NewSubscriber]) -> Figures:
 
 
 def measure(store: Store[Any], people: list[NewSubscriber]) -> Figures:
-    """Import, snapshot, record half of them in whole items, send the other half through windows."""
+    """Import and snapshot them, record half of them in whole items, send the other half through windows."""
     clock, n = Clock(), len(people)
     tenant = add_tenant(store)
-    for at in range(0, n, 10_000):
-        with store.begin(tenant) as unit:
-            rows = people[at : at + 10_000]
-            clock.run("import", lambda: unit.subscribers.import_rows(rows))  # noqa: B023
-    with store.begin(tenant) as unit:
-        message = new_message(unit)
-    after, more = 0, True
-    while more:
-        with store.begin(tenant) as unit:
-            step = clock.run(
-                "snapshot",
-                lambda: unit.deliveries.snapshot(message, Audience(), after=after, limit=50_000),  # noqa: B023
-            )
-        after, more = step.cursor, step.more
-    ledger = store.ledger()
-    try:
-        half = record(ledger, clock, n // 2)
-        send(ledger, clock)
-    finally:
-        ledger.close()
-    with store.begin(tenant) as unit:
-        states, totals = unit.deliveries.recount(message.id), unit.deliveries.totals(message.id)
-    if (states, totals) != ({"accepted": n}, {"accepted": n, "queued": -n}):
-        raise Unbalanced(f"of {n} people the rows have {dict(states)}, the counters {dict(totals)}")
+    import_people(store, tenant, people, clock)
+    half = send_message(store, tenant, clock, at_once=n // 2)
     return {
         "import": clock.rate(n, "import"),
         "snapshot": clock.rate(n, "snapshot"),
@@ -111,6 +89,41 @@ def measure(store: Store[Any], people: list[NewSubscriber]) -> Figures:
         "window_cpu_us_per_row": clock.cpu["window"] / (n - half) * 1e6,
         "read_cpu_us_per_row": clock.cpu["read"] / n * 1e6,
     }
+
+
+def import_people(store: Store[Any], tenant: int, people: list[NewSubscriber], clock: Clock) -> None:
+    for at in range(0, len(people), 10_000):
+        with store.begin(tenant) as unit:
+            rows = people[at : at + 10_000]
+            clock.run("import", lambda: unit.subscribers.import_rows(rows))  # noqa: B023
+
+
+def send_message(store: Store[Any], tenant: int, clock: Clock, *, at_once: int = 0) -> int:
+    """Send a message to everybody, the first `at_once` in whole items; return how many those were.
+
+    Raises Unbalanced when the rows or the counters have less than everybody.
+    """
+    with store.begin(tenant) as unit:
+        message, n = new_message(unit), unit.subscribers.count(Audience())
+    after, more = 0, True
+    while more:
+        with store.begin(tenant) as unit:
+            step = clock.run(
+                "snapshot",
+                lambda: unit.deliveries.snapshot(message, Audience(), after=after, limit=50_000),  # noqa: B023
+            )
+        after, more = step.cursor, step.more
+    ledger = store.ledger()
+    try:
+        recorded = record(ledger, clock, at_once)
+        send(ledger, clock)
+    finally:
+        ledger.close()
+    with store.begin(tenant) as unit:
+        states, totals = unit.deliveries.recount(message.id), unit.deliveries.totals(message.id)
+    if (states, totals) != ({"accepted": n}, {"accepted": n, "queued": -n}):
+        raise Unbalanced(f"of {n} people the rows have {dict(states)}, the counters {dict(totals)}")
+    return recorded
 
 
 def claim(ledger: Ledger, clock: Clock) -> tuple[WorkItem, list[int]] | None:

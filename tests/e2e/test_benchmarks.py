@@ -16,6 +16,8 @@ from tests.benchmarks.campaign import address, prepare
 from tests.benchmarks.figures import Figures, Part, Unbalanced
 from tests.benchmarks.machine import look
 from tests.benchmarks.report import Run, judge
+from tests.benchmarks.scale import crowd
+from tests.benchmarks.scale import page as scale_page
 from tests.benchmarks.sink import RecordingSink
 from tests.benchmarks.sizes import TINY
 from tests.servers import PostgresServer
@@ -95,6 +97,27 @@ def test_the_benchmark_fails_when_the_ledger_does_not_have_everyone(
     monkeypatch.setattr(pipeline, "prepare", lambda courier, n, html: prepare(courier, n - 1, html))
     assert command.main(["--tiny", "--part", "pipeline"]) == 1
     assert "the ledger has" in capsys.readouterr().err
+
+
+def test_past_one_worker_it_names_what_runs_out_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / page.FOLDER).mkdir(parents=True)
+    (tmp_path / page.README).write_text("")
+    assert command.main(["--tiny", "--part", "scale"]) == 0
+    runs = msgspec.convert(msgspec.json.decode(capsys.readouterr().out)["parts"], dict[str, Run])
+    page.write(runs, tmp_path)
+    written = (tmp_path / page.SCALE).read_text()
+    for name in ("1 worker", "2 workers", "2 workers, RQ and Redis"):
+        [line] = [each for each in written.splitlines() if each.startswith(f"| {name} | ")]
+        assert any(line.endswith(f"| {what} |") for what in scale_page.RESOURCES.values())
+    assert "4 workers that claim" in written
+    assert "5,000 old deliveries" in written
+
+
+def test_an_item_that_is_claimed_twice_fails_the_benchmark() -> None:
+    with pytest.raises(Unbalanced, match="of 3 items 2 were claimed, in 3 claims"):
+        crowd.hold([1, 2, 2], 3)
 
 
 def run_of(figures: Part) -> Run:
