@@ -43,6 +43,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     max_lateness: float = 3600
     return_path: str = ""
     """Domain of VERP return paths; '' uses the From address."""
+    unsubscribe_mail: bool = True
+    """Offer to unsubscribe by a mail to the return path's domain too (COURIERX_UNSUBSCRIBE_MAIL)."""
     spf: str = ""
     """SPF mechanisms of the hosts mail leaves from (COURIERX_SPF)."""
     retention_days: int = 0

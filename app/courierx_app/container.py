@@ -145,6 +145,7 @@ def policy_of(configuration: Configuration) -> Policy:
         transactional_ttl=settings.transactional_ttl,
         max_lateness=settings.max_lateness_seconds,
         return_path=settings.return_path,
+        unsubscribe_mail=settings.unsubscribe_mail,
         spf=settings.spf,
         retention_days=settings.retention_days,
         domain_rates=configuration.rates,

@@ -92,6 +92,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         str, Meta(extra={"env": "COURIERX_RETURN_PATH"}, examples=["bounce.example.com"])
     ] = ""
     """Domain of the return paths, where its MX leads to `courierx inbound`; '' uses the From address."""
+    unsubscribe_mail: Annotated[bool, Meta(extra={"env": "COURIERX_UNSUBSCRIBE_MAIL"})] = True
+    """Offer a mailto: beside the https of List-Unsubscribe, where COURIERX_RETURN_PATH leads to us."""
     spf: Annotated[str, Meta(extra={"env": "COURIERX_SPF"}, examples=["include:_spf.relay.example.net"])] = ""
     """The SPF mechanisms of the hosts your mail leaves from; sender domains are asked to publish them where
     they are the envelope's sender."""

@@ -61,11 +61,13 @@ def look(courier: Courier, token: str, kind: Kind) -> Preferences:
         return _preferences(courier, unit, delivery_id)
 
 
-def unsubscribe(courier: Courier, token: str, kind: Kind, *, user_agent: str = "") -> Preferences:
+def unsubscribe(
+    courier: Courier, token: str, kind: Kind, *, user_agent: str = "", source: str = SOURCE
+) -> Preferences:
     """Stop every mailing of the tenant to the person; a second time changes nothing. Raises NotFound."""
     tenant_id, delivery_id = _named(courier, token, kind)
     with courier.store.begin(tenant_id) as unit:
-        _stop(courier, unit, delivery_id, user_agent)
+        _stop(courier, unit, delivery_id, user_agent, source)
         return _preferences(courier, unit, delivery_id)
 
 
@@ -138,7 +140,9 @@ def _address_of(unit: UnitOfWork, subscriber_id: int | None) -> str:
         return ""
 
 
-def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str) -> None:
+def _stop(
+    courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str, source: str = SOURCE
+) -> None:
     now = courier.runtime.now()
     try:
         address = unit.deliveries.lock(delivery_id).address
@@ -160,7 +164,7 @@ def _stop(courier: Courier, unit: UnitOfWork, delivery_id: int, user_agent: str)
         kind="unsubscribed", at=now, event_id=now.isoformat(), recipient=address,
         user_agent=user_agent[:500],
     )  # fmt: skip
-    count(courier, record(unit, delivery_id, SOURCE, [told]))
+    count(courier, record(unit, delivery_id, source, [told]))
 
 
 def _preferences(courier: Courier, unit: UnitOfWork, delivery_id: int) -> Preferences:

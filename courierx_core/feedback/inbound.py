@@ -12,7 +12,9 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
+from courierx_core.audience.preferences import unsubscribe
 from courierx_core.courier import Courier
+from courierx_core.errors import NotFound
 from courierx_core.feedback.model import FeedbackKind
 from courierx_core.feedback.service import RAW_MAX, named_by, receive
 from courierx_core.mail import incoming
@@ -25,7 +27,7 @@ log = logging.getLogger("courierx_core.inbound")
 SOURCE = "inbound"
 
 Fate: TypeAlias = Literal[
-    "recorded",  # a new event of a delivery
+    "recorded",  # a new event of a delivery, or an unsubscribe
     "repeated",  # the same mail came before
     "not_a_report",  # neither a bounce nor a complaint nor an automatic answer
     "no_token",  # it names no delivery of ours
@@ -41,10 +43,12 @@ _KINDS: Mapping[Action, FeedbackKind] = {
 def take_in(courier: Courier, raw: bytes, *, to: str = "") -> Fate:
     """Record what a mail says about one of ours; `to` is the envelope's recipient, '' where it is lost.
 
-    The delivery is the one whose return path it came to, else the one whose send id it holds. Safe to
-    repeat. Raises StoreError: then nothing is stored, and whoever brought the mail keeps it.
+    The delivery is the one whose return path or List-Unsubscribe it came to, else the one whose send id it
+    holds. Safe to repeat. Raises StoreError: then nothing is stored, and whoever brought the mail keeps it.
     """
     report = incoming.parse(raw)
+    if leaver := _leaver(courier, report, raw, to):
+        return _leave(courier, report, leaver)
     tokens = [text for text in (incoming.verp_token(to), report.send_id) if text]
     if report.kind == "other" and not report.recipients:
         return _dropped("not_a_report", report)
@@ -83,6 +87,23 @@ def feedback_of(courier: Courier, raw: bytes, report: Report, send_id: str) -> S
         )
         for place, each in enumerate(report.recipients)
     ]
+
+
+def _leaver(courier: Courier, report: Report, raw: bytes, to: str) -> str:
+    """Return the token of the mail whose List-Unsubscribe this one answers, '' for any other mail. That it
+    holds the token is enough, as it is of a link: whose address it comes from says nothing."""
+    if report.kind in ("bounce", "complaint") or report.recipients:
+        return ""
+    tokens = map(incoming.unsubscribe_token, [to] if to else incoming.sent_to(raw))
+    return next((text for text in tokens if text and named_by(courier, text, "unsubscribe")), "")
+
+
+def _leave(courier: Courier, report: Report, token: str) -> Fate:
+    try:
+        unsubscribe(courier, token, "unsubscribe", source=SOURCE)
+    except NotFound:  # erased since it was found
+        return _dropped("unknown_token", report)
+    return "recorded"
 
 
 def _name(raw: bytes) -> str:

@@ -21,6 +21,7 @@ RAW_MAX = 1 << 20
 
 _SEND_ID = re.compile(rb"^[> \t]*X-CourierX-Send-ID:[ \t]*([a-z2-7]{16,38})\b", re.IGNORECASE | re.MULTILINE)
 _VERP = re.compile(r"(?<![\w.-])b-([a-z2-7]{16,38})@", re.IGNORECASE)
+_UNSUBSCRIBE = re.compile(r"(?<![\w.-])u-([a-z2-7]{16,38})@", re.IGNORECASE)
 _TOKEN = re.compile(r"[a-z2-7]{16,38}")
 _MESSAGE_ID = re.compile(r"<([a-z2-7]{16,38})@[\w.-]{1,255}>", re.IGNORECASE)
 _MESSAGE_ID_LINE = re.compile(r"^[> \t]*Message-ID:[ \t]*<([a-z2-7]{16,38})@", re.IGNORECASE | re.MULTILINE)
@@ -49,6 +50,17 @@ def verp_token(address: str) -> str:
     """Return the token in a return path of ours, '' when it holds none."""
     found = _VERP.search(address)
     return found[1].lower() if found else ""
+
+
+def unsubscribe_token(address: str) -> str:
+    """Return the token in an address of ours that unsubscribes, '' when it holds none."""
+    found = _UNSUBSCRIBE.search(address)
+    return found[1].lower() if found else ""
+
+
+def sent_to(raw: bytes) -> Sequence[str]:
+    """Return the fields that tell where a message went, for where its envelope is lost. Never raises."""
+    return read(raw[:RAW_MAX]).every(*_SENT_TO)
 
 
 def _status(message: Entity, parts: Sequence[Entity], text: str) -> Report | None:

@@ -20,11 +20,13 @@ from courierx_core.messages.body import body
 from courierx_core.messages.envelope import Outgoing
 from courierx_core.messages.head import head
 from courierx_core.messages.headers import (
+    MAILTO,
     ONE_CLICK,
     SEND_ID,
     can_post,
     check_headers,
     stream_headers,
+    unsubscribe_mailbox,
     unsubscribe_offer,
 )
 from courierx_core.messages.links import CLICK, PIXEL, add_pixel, track_links
@@ -72,6 +74,7 @@ class Compiled:
         self._stamps = tokens.stamps(message.tenant_id, self._wanted(asked))
         self._send = self._stamps.place("send")
         self._verp = self._stamps.place("verp") if content.return_path else None
+        self._mailbox = unsubscribe_mailbox(content)
         self._addresses = [self._address(name) for name in asked]
         late = frozenset[str]().union(*(part.late_names() for part in self._parts.values()))
         self._late_addresses = [each for each in self._addresses if each[0] in late]
@@ -212,13 +215,14 @@ class Compiled:
     def _unsubscribe_pairs(self, tokens: Sequence[bytes]) -> list[tuple[str, str]]:
         if self._offer == "none":
             return []
-        uri = self._offer
+        uri, more = self._offer, ""
         if uri == "one-click":
-            uri = self._urls["unsubscribe_url"].prefix + self._stamps.text(
-                tokens, self._stamps.place("unsubscribe")
-            )
+            token = self._stamps.text(tokens, self._stamps.place("unsubscribe"))
+            uri = self._urls["unsubscribe_url"].prefix + token
+            if self._mailbox:
+                more = f", <{MAILTO}{token}{self._mailbox}>"
         post = [("List-Unsubscribe-Post", ONE_CLICK)] if can_post(uri) else []
-        return [("List-Unsubscribe", f"<{uri}>"), *post]
+        return [("List-Unsubscribe", f"<{uri}>{more}"), *post]
 
     def _pieces(self, clock: Callable[[], float]) -> Pieces:
         unsubscribe: Pieces = ()
@@ -226,9 +230,12 @@ class Compiled:
         if uri == "one-click":
             start, holes = self._skeleton.token("unsubscribe")
             uri = self._urls["unsubscribe_url"].prefix + start
-            unsubscribe = (uri.encode("ascii"), *holes)
+            unsubscribe = (f"<{uri}".encode("ascii"), *holes, b">")
+            if self._mailbox:
+                by_mail = (f",\r\n <{MAILTO}{start}".encode("ascii"), *holes)
+                unsubscribe = (*unsubscribe, *by_mail, f"{self._mailbox}>".encode("ascii"))
         elif uri:
-            unsubscribe = (uri.encode("ascii"),)
+            unsubscribe = (f"<{uri}>".encode("ascii"),)
         fields = head(
             self.message,
             self._sender,

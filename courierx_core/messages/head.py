@@ -28,7 +28,7 @@ def head(
     is_one_click: bool,
     clock: Clock,
 ) -> Pieces:
-    """Return every field but the MIME ones; `unsubscribe` is the URI of List-Unsubscribe, empty for none."""
+    """Return every field but the MIME ones; `unsubscribe` is what List-Unsubscribe says, empty for none."""
     content = message.content
     start, holes = skeleton.token("send")
     pieces: list[bytes | int] = [f"Message-ID: <{start}".encode("ascii"), *holes]
@@ -44,7 +44,7 @@ def head(
         pieces.append(address_field("Reply-To", (split_address(content.reply_to),)))
     pieces += _subject(subject, skeleton)
     if unsubscribe:
-        pieces += (b"List-Unsubscribe: <", *unsubscribe, b">\r\n")
+        pieces += (b"List-Unsubscribe: ", *unsubscribe, b"\r\n")
     if is_one_click:
         pieces.append(unstructured("List-Unsubscribe-Post", ONE_CLICK))
     pieces += (f"{SEND_ID}: {start}".encode("ascii"), *holes, b"\r\n")

@@ -8,10 +8,12 @@ from urllib.parse import quote
 
 from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.mail.header import one_line
-from courierx_core.messages.model import Message
+from courierx_core.messages.model import Content, Message
 
 SEND_ID = "X-CourierX-Send-ID"
 ONE_CLICK = "List-Unsubscribe=One-Click"
+MAILTO = "mailto:u-"
+"""What a delivery's mailto: begins with; its token and `unsubscribe_mailbox` follow (`mail.incoming`)."""
 
 _NAME = re.compile(r"[!-9;-~]+")
 _REFUSED = frozenset(
@@ -84,6 +86,11 @@ def unsubscribe_offer(message: Message) -> str:
     if content.unsubscribe:
         return sender_uri(content.unsubscribe)
     return "one-click" if content.public_url else "none"
+
+
+def unsubscribe_mailbox(content: Content) -> str:
+    """Return what follows the token in the mailto: beside one-click; '' where none is offered."""
+    return f"@{content.return_path}?subject=unsubscribe" if content.unsubscribe_mail else ""
 
 
 def can_post(uri: str) -> bool:

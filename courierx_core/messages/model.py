@@ -48,6 +48,8 @@ class Content(msgspec.Struct, frozen=True, kw_only=True):
     return_path: str = ""
     """Domain of the VERP return path; '' sends with the From address as the return path."""
     unsubscribe: str = ""
+    unsubscribe_mail: bool = False
+    """One-click is offered beside a mail to the return path's domain."""
     links: tuple[str, ...] = ()
     """URLs that clicks resolve to, by their number in the token; fixed at freeze."""
 

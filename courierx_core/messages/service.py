@@ -57,9 +57,11 @@ def freeze(
     if problems:
         raise InvalidInput(*problems)
     tracked = content.track_clicks and bool(content.public_url)
+    return_path = (domain.return_path if domain else "") or courier.policy.return_path
     return msgspec.structs.replace(
         content,
-        return_path=(domain.return_path if domain else "") or courier.policy.return_path,
+        return_path=return_path,
+        unsubscribe_mail=bool(return_path) and courier.policy.unsubscribe_mail,
         unsubscribe=content.unsubscribe or ("none" if stream == "transactional" else ""),
         links=collect_links(content.html, content.layout) if tracked else (),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +16,9 @@ from courierx_core.delivery.model import Delivery
 from courierx_core.errors import StoreError
 from courierx_core.feedback.inbound import take_in
 from courierx_core.feedback.model import Event
-from courierx_core.mail.token import TokenKeys
+from courierx_core.mail.token import Kind, TokenKeys
+from courierx_core.messages.model import Content
+from courierx_core.messages.service import freeze
 from courierx_core.testing.store_samples import new_message
 
 CORPUS = Path(__file__).parents[1] / "core" / "bounces"
@@ -181,3 +184,69 @@ def test_a_store_that_is_away_is_said_so(
 def test_no_bytes_raise(courier: Courier, tenant_id: int, raw: bytes, kind: bytes) -> None:
     to = return_path(courier, deliver(courier, tenant_id))
     assert take_in(courier, kind + raw, to=to) in ("recorded", "not_a_report")
+
+
+LEAVE = b"From: Ann <other@elsewhere.example>\r\nTo: %s\r\nSubject: unsubscribe\r\nMessage-ID: <1@x>\r\n\r\n"
+
+
+def leaving(courier: Courier, delivery: Delivery, *, kind: Kind = "unsubscribe", tenant_id: int = 0) -> str:
+    token = courier.tokens.mint(kind, tenant_id or delivery.tenant_id, delivery.id)
+    return f"u-{token}@bounce.example.com"
+
+
+def test_a_mail_to_its_list_unsubscribe_stops_the_mailings(courier: Courier, tenant_id: int) -> None:
+    delivery = deliver(courier, tenant_id)
+    to = leaving(courier, delivery)
+    raw = LEAVE % to.encode()
+    assert take_in(courier, raw, to=to.upper()) == "recorded"
+    assert take_in(courier, raw, to=to) == "recorded"
+    (event,) = events_of(courier, delivery)
+    assert (event.kind, event.recipient, event.source) == ("unsubscribed", delivery.address, "inbound")
+    with courier.store.begin(tenant_id) as unit:
+        (barred,) = unit.suppressions.list(address=delivery.address)
+    assert barred.cause == "unsubscribe"
+
+
+def test_where_the_envelope_is_lost_the_fields_tell_whose_unsubscribe_it_is(
+    courier: Courier, tenant_id: int
+) -> None:
+    delivery = deliver(courier, tenant_id)
+    assert take_in(courier, LEAVE % leaving(courier, delivery).encode()) == "recorded"
+    assert [event.kind for event in events_of(courier, delivery)] == ["unsubscribed"]
+
+
+def test_an_altered_or_foreign_token_unsubscribes_nobody(courier: Courier, tenant_id: int) -> None:
+    delivery = deliver(courier, tenant_id)
+    right = leaving(courier, delivery)
+    at = right.index("@") - 1
+    for to in (
+        right[:at] + ("b" if right[at] == "a" else "a") + right[at + 1 :],
+        leaving(courier, delivery, tenant_id=tenant_id + 1),
+        leaving(courier, delivery, kind="send"),
+        leaving(courier, delivery, kind="click"),
+        right.replace("u-", "x-"),
+    ):
+        assert take_in(courier, LEAVE % to.encode(), to=to) == "not_a_report"
+    assert not is_suppressed(courier, delivery)
+
+
+def test_a_bounce_is_no_unsubscribe_wherever_it_goes(courier: Courier, tenant_id: int) -> None:
+    delivery = deliver(courier, tenant_id)
+    raw = dsn(returned=f"X-CourierX-Send-ID: {courier.tokens.mint('send', tenant_id, delivery.id)}")
+    assert take_in(courier, raw, to=leaving(courier, delivery)) == "recorded"
+    assert [event.kind for event in events_of(courier, delivery)] == ["bounced"]
+
+
+@pytest.mark.parametrize(
+    ("return_path", "wanted", "offered"),
+    [("bounce.example.com", True, True), ("bounce.example.com", False, False), ("", True, False)],
+)
+def test_it_is_offered_where_mail_comes_back_to_us(
+    courier: Courier, tenant_id: int, return_path: str, wanted: bool, offered: bool
+) -> None:
+    policy = msgspec.structs.replace(courier.policy, return_path=return_path, unsubscribe_mail=wanted)
+    courier = msgspec.structs.replace(courier, policy=policy)
+    content = Content(from_email="a@x.example", subject="s", text="t", unsubscribe="https://x.example/u")
+    with courier.store.begin(tenant_id) as unit:
+        frozen = freeze(courier, unit, content, stream="broadcast", transport="mock")
+    assert frozen.unsubscribe_mail is offered

@@ -125,6 +125,23 @@ def test_only_addresses_that_are_ours_are_taken(
     assert state_of(courier, delivery) == "queued"
 
 
+def test_a_mail_to_its_list_unsubscribe_is_taken_and_a_forged_one_is_not(
+    courier: Courier, delivery: Delivery, to: str, serve: Callable[..., Served]
+) -> None:
+    token = courier.tokens.mint("unsubscribe", delivery.tenant_id, delivery.id)
+    served = serve()
+    with served.smtp() as smtp:
+        smtp.ehlo()
+        smtp.mail("ann@elsewhere.example")
+        assert smtp.rcpt(f"u{to[1:]}")[0] == 550  # its return path's token
+        assert smtp.rcpt(f"u-{token}@bounce.example.com")[0] == 250
+        assert smtp.data(b"Subject: unsubscribe\r\n\r\n")[0] == 250
+    assert served.intake.counts() == {"unknown_address": 1, "recorded": 1}
+    with courier.store.begin(delivery.tenant_id) as unit:
+        (barred,) = unit.suppressions.list(address=delivery.address)
+    assert barred.cause == "unsubscribe"
+
+
 def test_while_the_store_is_away_the_sender_is_asked_to_come_again(
     courier: Courier, delivery: Delivery, to: str, serve: Callable[..., Served], monkeypatch: Any
 ) -> None:

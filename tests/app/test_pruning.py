@@ -16,6 +16,7 @@ from courierx_core.campaigns.model import Campaign
 from courierx_core.courier import Courier
 from courierx_core.delivery import service as deliveries
 from courierx_core.errors import Conflict, NotFound
+from courierx_core.feedback.inbound import take_in
 from courierx_core.mail.token import Kind
 from courierx_core.messages.model import Content
 from courierx_core.ports.driver import utcnow
@@ -83,6 +84,15 @@ def test_its_links_go_on_working(
         assert unit.events.list() == []
         unit.subscribers.remove(person)
     assert anyone.get(f"/p/{mail.token('preferences')}").status_code == 404
+
+
+def test_a_mail_to_its_list_unsubscribe_works_on(courier: Courier, tenant_id: int, person: int) -> None:
+    mail = Pruned(courier, tenant_id, person)
+    mail.prune()
+    to = f"u-{mail.token('unsubscribe')}@bounce.example.com"
+    assert take_in(courier, b"Subject: unsubscribe\r\n\r\n", to=to) == "recorded"
+    with courier.store.begin(tenant_id, write=False) as unit:
+        assert [each.cause for each in unit.suppressions.list(address="ann@x.example")] == ["unsubscribe"]
 
 
 def test_what_is_no_longer_kept_is_neither_sent_again_nor_cloned(

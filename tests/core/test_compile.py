@@ -167,6 +167,28 @@ def test_the_headers_of_broadcast_mail() -> None:
     assert len(verp[0].partition("@")[0]) <= 64
 
 
+def test_a_mail_unsubscribes_too_where_its_way_leads_to_us() -> None:
+    source = message(
+        text="x",
+        public_url="https://m.example.com",
+        return_path="bounce.example.net",
+        unsubscribe_mail=True,
+    )
+    compiled = Compiled(source, KEYS)
+    raw = compiled.render(recipient())
+    folded = re.search(rb"\r\nList-Unsubscribe: (<[^>]+>),\r\n (<[^>]+>)\r\n", raw)
+    assert folded is not None
+    web, by_mail = (each.decode("ascii") for each in folded.groups())
+    token = web.removeprefix("<https://m.example.com/u/").removesuffix(">")
+    assert by_mail == f"<mailto:u-{token}@bounce.example.net?subject=unsubscribe>"
+    KEYS.verify(KEYS.read(token), 7)
+    assert KEYS.read(token).kind == "unsubscribe"
+    assert read(raw)["list-unsubscribe-post"] == "List-Unsubscribe=One-Click"
+    assert dict(compiled.fields(recipient()).headers)["List-Unsubscribe"] == f"{web}, {by_mail}"
+    own = Compiled(message(text="x", unsubscribe="https://own.example.com/u", unsubscribe_mail=True), KEYS)
+    assert read(own.render(recipient()))["list-unsubscribe"] == "<https://own.example.com/u>"
+
+
 @pytest.mark.parametrize(
     ("stream", "unsubscribe", "public_url", "header", "post"),
     [

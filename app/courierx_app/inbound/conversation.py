@@ -1,4 +1,4 @@
-"""An SMTP server's side of a conversation (RFC 5321): it takes mail for return paths of ours, and no other.
+"""An SMTP server's side of a conversation (RFC 5321): it takes what answers mail of ours, and no other.
 
 It offers PIPELINING (2920), SIZE (1870), 8BITMIME (6152), SMTPUTF8 (6531), enhanced codes (2034) and,
 with a certificate, STARTTLS (3207). A mail is answered 250 once what it says is stored, 451 while the
@@ -148,7 +148,7 @@ class Conversation:
             self._wire.say("250 2.1.5 Ok")
         else:
             self._intake.count("unknown_address")
-            self._refuse("550 5.1.1 No such address; only bounces of mail we sent are taken here")
+            self._refuse("550 5.1.1 No such address; only what answers mail we sent is taken here")
 
     def _data(self, rest: str) -> None:
         if not self._recipients:

@@ -11,7 +11,7 @@ from courierx_core.courier import Courier
 from courierx_core.errors import StoreError
 from courierx_core.feedback.inbound import Fate, take_in
 from courierx_core.feedback.service import named_by
-from courierx_core.mail.incoming import verp_token
+from courierx_core.mail.incoming import unsubscribe_token, verp_token
 
 log = logging.getLogger("courierx_app.inbound")
 
@@ -26,11 +26,12 @@ class Intake:
         self._lock = threading.Lock()
 
     def knows(self, address: str) -> bool:
-        """Tell whether mail to an address is ours: the return path of a delivery, or one that the settings
-        name. Raises StoreError."""
-        token = verp_token(address)
-        if token:
+        """Tell whether mail to an address is ours: the return path or the List-Unsubscribe of a delivery, or
+        one that the settings name. Raises StoreError."""
+        if token := verp_token(address):
             return named_by(self._courier, token, "verp") is not None
+        if token := unsubscribe_token(address):
+            return named_by(self._courier, token, "unsubscribe") is not None
         return address.lower() in self._addresses
 
     def take(self, raw: bytes, to: str = "") -> Fate:
