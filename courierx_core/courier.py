@@ -18,6 +18,7 @@ from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
 from courierx_core.secrets import SecretBox
 from courierx_core.transports.routes import Route
+from courierx_core.transports.warmup import Warmup
 
 if TYPE_CHECKING:
     from courierx_core.hooks import Hooks
@@ -51,6 +52,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Days that deliveries are kept once their message is completed; 0: always (COURIERX_RETENTION_DAYS)."""
     domain_rates: Mapping[str, Rate] = {}
     """What recipients' domains are sent at most, over each transport by itself ([rates])."""
+    warmups: Mapping[str, Warmup] = {}
+    """Transports whose days are capped until they are known ([warmup.NAME])."""
     webhook_networks: tuple[str, ...] = ()
     """What is not public and webhooks may lead to all the same (COURIERX_WEBHOOK_NETWORKS)."""
 

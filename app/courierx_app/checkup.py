@@ -44,11 +44,18 @@ def checkup(configuration: Configuration) -> list[Problem]:
 def _routes(configuration: Configuration) -> list[Problem]:
     default = default_transport(configuration)
     return [
-        Problem("info", "route", f"{name}: {route}{' (default)' if name == default else ''}.")
-        for name, route in configuration.routes.items()
-    ] + [
-        Problem("info", "rate", f"{domain}: at most {rate.count:,} in {rate.seconds} s over each transport.")
-        for domain, rate in configuration.rates.items()
+        *(
+            Problem("info", "route", f"{name}: {route}{' (default)' if name == default else ''}.")
+            for name, route in configuration.routes.items()
+        ),
+        *(
+            Problem("info", "rate", f"{domain}: at most {each.count:,} in {each.seconds} s, over each.")
+            for domain, each in configuration.rates.items()
+        ),
+        *(
+            Problem("info", "warmup", f"{name} is warmed up: {warmup}.")
+            for name, warmup in configuration.warmups.items()
+        ),
     ]
 
 

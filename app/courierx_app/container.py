@@ -149,6 +149,7 @@ def policy_of(configuration: Configuration) -> Policy:
         spf=settings.spf,
         retention_days=settings.retention_days,
         domain_rates=configuration.rates,
+        warmups=configuration.warmups,
         webhook_networks=settings.webhook_networks,
     )
 

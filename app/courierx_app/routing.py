@@ -1,4 +1,4 @@
-"""Where mail goes and how fast, as courierx.toml says it: `[routes.NAME]` and `[rates]`."""
+"""Where mail goes and how fast, as courierx.toml says it: `[routes.NAME]`, `[rates]`, `[warmup.NAME]`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from courierx_core.errors import ConfigError, InvalidInput
 from courierx_core.mail.address import normalise
 from courierx_core.ports.limiter import Rate
 from courierx_core.transports.routes import Route
+from courierx_core.transports.warmup import Warmup
 
 UNITS = {"second": 1, "minute": 60, "hour": 3600}
 _RATE = re.compile(rf"([1-9][0-9]{{0,8}}) ?/ ?({'|'.join(UNITS)})")
@@ -33,6 +34,22 @@ def read_routes(
         problems += [
             f"{where}: {each} is a route; a route takes transports" for each in route.names if each in tables
         ]
+    return found
+
+
+def read_warmups(
+    tables: Mapping[str, dict[str, Any]], transports: Container[str], file: str, problems: list[str]
+) -> dict[str, Warmup]:
+    """Read `[warmup.NAME]` tables; add to `problems` what is wrong with each."""
+    found = {}
+    for name, table in tables.items():
+        where = f"[warmup.{name}] of {file}"
+        if name not in transports:
+            problems.append(f"{where}: there is no [transports.{name}]; a warm-up is called as its transport")
+        try:
+            found[name] = load(Warmup, table=table, environ={}, where=where)
+        except ConfigError as problem:
+            problems.append(str(problem))
     return found
 
 

@@ -15,13 +15,14 @@ import msgspec
 from msgspec import Meta
 
 from courierx_app.client_address import networks
-from courierx_app.routing import read_rates, read_routes
+from courierx_app.routing import read_rates, read_routes, read_warmups
 from courierx_core import dotenv
 from courierx_core.config import load, merged
 from courierx_core.errors import ConfigError
 from courierx_core.ports.driver import Secret
 from courierx_core.ports.limiter import Rate
 from courierx_core.transports.routes import Route
+from courierx_core.transports.warmup import Warmup
 from courierx_core.upkeep.model import DAYS_MIN
 
 FILE = "courierx.toml"
@@ -137,6 +138,8 @@ class DriverTables(msgspec.Struct, frozen=True, kw_only=True):
     """Read already: `Configuration.routes`."""
     rates: dict[str, str] = {}
     """Read already: `Configuration.rates`."""
+    warmup: dict[str, dict[str, Any]] = {}
+    """Read already: `Configuration.warmups`."""
 
 
 class Configuration(msgspec.Struct, frozen=True, kw_only=True):
@@ -152,6 +155,8 @@ class Configuration(msgspec.Struct, frozen=True, kw_only=True):
     routes: Mapping[str, Route] = {}
     rates: Mapping[str, Rate] = {}
     """Recipients' domain -> what it is sent at most."""
+    warmups: Mapping[str, Warmup] = {}
+    """By the name of the transport."""
 
 
 def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
@@ -174,6 +179,7 @@ def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
         problems = refusals(settings)
         routes = read_routes(tables.routes, tables.transports, FILE, problems)
         rates = read_rates(tables.rates, FILE, problems)
+        warmups = read_warmups(tables.warmup, {*tables.transports, settings.transport}, FILE, problems)
     if problems:
         raise ConfigError("\n".join(problems))
     return Configuration(
@@ -185,6 +191,7 @@ def read(folder: Path, environ: Mapping[str, str]) -> Configuration:
         own_table=own,
         routes=routes,
         rates=rates,
+        warmups=warmups,
     )
 
 

@@ -10,8 +10,9 @@ import msgspec
 
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.courier import Courier
-from courierx_core.delivery.domain_rates import REASON, broadcast_rate
+from courierx_core.delivery.domain_rates import REASON
 from courierx_core.delivery.model import OPEN, Delivery, Pace
+from courierx_core.delivery.shares import broadcast_share
 from courierx_core.domains.service import domain_of, unverified
 from courierx_core.mail.address import split_address
 from courierx_core.messages.model import Message
@@ -19,13 +20,13 @@ from courierx_core.messages.uncertain import WAIT_LEASES
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.quotas.model import Quota
 from courierx_core.senders.service import default_sender
-from courierx_core.transports.model import PausedTransport
-from courierx_core.transports.service import way_on
+from courierx_core.transports.model import PausedTransport, WarmDay
+from courierx_core.transports.service import warm_days, way_on
 from courierx_core.work import NEEDS_ADOPTION, Standing, WorkItem
 
 WaitingCode: TypeAlias = Literal[
-    "no_worker", "transport_rate", "domain_rate", "transport_paused", "quota", "sender_unverified",
-    "deferred_until", "lease", "preparing", "needs_adoption", "plugin", "resend",
+    "no_worker", "transport_rate", "domain_rate", "warmup", "transport_paused", "quota",
+    "sender_unverified", "deferred_until", "lease", "preparing", "needs_adoption", "plugin", "resend",
 ]  # fmt: skip
 
 WAITING: Mapping[WaitingCode, str] = {
@@ -36,6 +37,7 @@ WAITING: Mapping[WaitingCode, str] = {
     "transport_paused": "The transport is down or was paused, and rests.",
     "transport_rate": "The transport takes no more per second.",
     "domain_rate": "A recipients' domain is sent no more per second, minute or hour.",
+    "warmup": "The transport is being warmed up, and has had its day's mail.",
     "quota": "A quota is used up.",
     "sender_unverified": "The sender's domain is not verified, and the tenant requires that.",
     "plugin": "A plugin that must say who may get mail failed, and is asked again.",
@@ -86,6 +88,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
     with courier.store.platform(write=False) as platform:
         workers, heartbeat = platform.workers(), platform.installation().heartbeat_at
         paused = {each.name: each for each in platform.transports.paused()}
+        days = warm_days(courier, platform, courier.policy.warmups)
     with courier.store.begin(tenant_id, write=False) as unit:
         campaign = unit.campaigns.get(campaign_id)
         totals = unit.deliveries.totals(campaign.message_id) if campaign.message_id else {}
@@ -102,7 +105,7 @@ def progress(courier: Courier, tenant_id: int, campaign_id: int) -> Progress:
         eta=_eta(courier.runtime.now(), found, left),
         waiting_for=[
             *_for_somebody(campaign, workers, heartbeat),
-            *(_for_something(courier, campaign, audience, found, paused, quotas) if found else ()),
+            *(_for_something(courier, campaign, audience, found, paused, days, quotas) if found else ()),
             *sender,
         ],
     )
@@ -180,6 +183,7 @@ def _for_something(
     audience: int,
     found: _Found,
     paused: Mapping[str, PausedTransport],
+    days: Mapping[str, WarmDay],
     quotas: Sequence[Quota],
 ) -> Iterator[Waiting]:
     """What this campaign waits for; a paused one for a person, as its reason says."""
@@ -201,6 +205,8 @@ def _for_something(
             since=stopped.since,
             remedy=way_on(stopped.name),
         )
+    warm = [] if all_paused else list(_for_tomorrow(courier, found, ways, paused, days))
+    yield from warm
     yield from _for_a_quota(found, quotas)
     standing = found.standing
     if standing.stale and standing.stale_until:
@@ -212,6 +218,7 @@ def _for_something(
             remedy="Wait: another worker takes them over then.",
         )
     told: set[WaitingCode] = {"transport_paused"} if all_paused else set()
+    told |= {each.code for each in warm}
     told |= {"quota"} if quotas else set()
     yield from _for_a_time(found, told)
     for item in standing.later:
@@ -223,6 +230,33 @@ def _for_something(
                 remedy="None needed; a cancel leaves it uncertain.",
             )
     yield from _for_the_rate(courier, found)
+
+
+def _for_tomorrow(
+    courier: Courier,
+    found: _Found,
+    ways: Sequence[str],
+    paused: Mapping[str, PausedTransport],
+    days: Mapping[str, WarmDay],
+) -> Iterator[Waiting]:
+    """Say which transports have had their day's mail, where no other carries the message."""
+    over = {
+        name: policy
+        for name, policy in courier.policy.warmups.items()
+        if name in ways and not policy.free(days[name]) and not policy.room(days[name], found.message.stream)
+    }
+    if not found.standing.later or any(each not in over and each not in paused for each in ways):
+        return
+    for name, policy in over.items():
+        day = days[name]
+        why = f"sent {day.used:,} of the {day.allowed:,} that its warm-up allows today"
+        if policy.holds(day):
+            why = f"sends no more today: receivers objected to {day.objected:,} of {day.answered:,}"
+        yield Waiting(
+            code="warmup",
+            detail=f"transport {name} {why}",
+            remedy="It goes on after midnight UTC; else give the campaign a route with another transport.",
+        )
 
 
 def _for_a_quota(found: _Found, quotas: Sequence[Quota]) -> Iterator[Waiting]:
@@ -249,7 +283,7 @@ def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
             code, domain = "domain_rate", delivery.reason.removeprefix(REASON)
             detail = f"mail to {domain} waits for its turn, the next from {_time(due)}"
             remedy = f"None needed; else raise its rate in [rates], where {domain} takes more."
-        elif delivery.state == "queued" and not delivery.reply and "quota" in told:
+        elif delivery.state == "queued" and not delivery.reply and told & {"quota", "warmup"}:
             continue
         elif delivery.state == "queued":
             code, words = "transport_paused", delivery.reply or "it is down"
@@ -274,7 +308,7 @@ def _for_the_rate(courier: Courier, found: _Found) -> Iterator[Waiting]:
     if not found.standing.moving or found.standing.stale:
         return
     takes = sum(each.per_second for each in traits)
-    share = broadcast_rate(takes) if message.stream == "broadcast" else takes
+    share = broadcast_share(takes) if message.stream == "broadcast" else takes
     # the window begins at twice the connections: where it has room, only permits can be lacking
     if pace.per_second < share / 2 and pace.in_flight >= 2 * max(each.max_concurrency for each in traits):
         return

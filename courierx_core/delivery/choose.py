@@ -7,7 +7,6 @@ import time
 from datetime import datetime
 
 from courierx_core.courier import Courier
-from courierx_core.delivery.allowance import Allowances
 from courierx_core.delivery.domain_rates import REASON, DomainRates, domain_of, take
 from courierx_core.delivery.judge import Attempt, Verdict
 from courierx_core.delivery.line import Crew, Line, OpenItem
@@ -29,17 +28,18 @@ STORE_RETRY_SECONDS = 0.25
 
 def choose(courier: Courier, crew: Crew, line: Line, stream: Stream, room: int) -> list[Attempt]:
     """Take up to `room` deliveries, as quotas and rates allow, off the line's first item, which has been
-    read. An item whose tenant has used its quotas up is postponed; rows whose domain takes no more now are
-    refused for now."""
+    read. An item whose tenant has used its quotas up is postponed; a transport that has used its day up is
+    held back; rows whose domain takes no more now are refused for now."""
     item = line.items[0]
     if not item.rows:
         return []
-    allowed = _allowed(crew.allowances, line, item, min(room, len(item.rows)))
+    allowed = _allowed(crew, line, item, stream, min(room, len(item.rows)))
     if not allowed:
         return []
     going = _in_turn(crew.domain_rates, line, item, stream, allowed)
     permits = _permits(courier, line, stream, len(going))
     crew.allowances.spare(item.item.tenant_id, allowed - permits)
+    crew.warmups.spare(line.transport.name, allowed - permits)
     held_back = going[permits:]
     item.rows.extendleft(reversed(held_back))
     crew.domain_rates.spare(line.transport.name, held_back)
@@ -59,16 +59,22 @@ def _in_turn(rates: DomainRates, line: Line, item: OpenItem, stream: Stream, n: 
     return going
 
 
-def _allowed(allowances: Allowances, line: Line, item: OpenItem, want: int) -> int:
-    tenant_id = item.item.tenant_id
+def _allowed(crew: Crew, line: Line, item: OpenItem, stream: Stream, want: int) -> int:
+    """Take of what the transport may send today, and of the tenant's quotas."""
+    tenant_id, name, ahead = item.item.tenant_id, line.transport.name, len(item.rows)
+    warm = allowed = 0
     try:
-        allowed = allowances.take(tenant_id, want, ahead=len(item.rows))
+        warm = crew.warmups.take(name, stream, want, ahead=ahead)
+        if not warm:
+            line.hold(crew.warmups.wait(name))
+            return 0
+        allowed = crew.allowances.take(tenant_id, warm, ahead=ahead)
+        if not allowed:
+            item.postponed = crew.allowances.wait(tenant_id)
     except StoreError as error:
         log.warning("the store did not tell of quotas, trying again: %s", error)
         line.not_before = max(line.not_before, time.monotonic() + STORE_RETRY_SECONDS)
-        return 0
-    if not allowed:
-        item.postponed = allowances.wait(tenant_id)
+    crew.warmups.spare(name, warm - allowed)
     return allowed
 
 

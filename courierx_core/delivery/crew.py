@@ -14,6 +14,7 @@ from courierx_core.delivery.domain_rates import DomainRates
 from courierx_core.delivery.health import Health
 from courierx_core.delivery.line import Line, OpenItem
 from courierx_core.delivery.sender import Sender
+from courierx_core.delivery.warmups import Warmups
 from courierx_core.domains.model import SenderDomain
 from courierx_core.domains.signing import domain_of, signer_of
 from courierx_core.errors import CourierXError, StoreError
@@ -51,6 +52,7 @@ class SendCrew:
         self.courier = courier
         self.allowances = Allowances(courier)
         self.domain_rates = DomainRates(courier)
+        self.warmups = Warmups(courier)
         self._senders: dict[str, Sender] = {}
         self._paused: Collection[str] = ()
         self._looked_at = -math.inf

@@ -11,12 +11,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from courierx_core.courier import Courier
+from courierx_core.delivery.shares import broadcast_share
 from courierx_core.messages.model import Recipient
 from courierx_core.ports.limiter import Grant, Limiter, Rate
 from courierx_core.ports.transport import Stream
 
-BROADCAST_SHARE = 0.9
-"""The part of a rate that broadcast mail may use, so a password reset has room."""
 WAIT_MAX = 600.0
 """The longest wait for a turn, in seconds: then it is asked again, and a rate may have been changed."""
 TOGETHER = 50
@@ -25,15 +24,10 @@ REASON = "rate:"
 """How the reason of a delivery begins that waits for its turn; its domain follows."""
 
 
-def broadcast_rate(count: int) -> int:
-    """Return what of a rate campaigns may take."""
-    return max(1, int(count * BROADCAST_SHARE))
-
-
 def take(limiter: Limiter, key: str, want: int, rate: Rate, stream: Stream) -> Grant:  # type: ignore[type-arg]
     """Take permits, of the part for campaigns too where it is one."""
     if stream == "broadcast":
-        grant = limiter.take(f"{key}:broadcast", want, Rate(broadcast_rate(rate.count), rate.seconds))
+        grant = limiter.take(f"{key}:broadcast", want, Rate(broadcast_share(rate.count), rate.seconds))
         if not grant.granted:
             return grant
         want = grant.granted

@@ -30,6 +30,10 @@ class Health:
         self._failures += 1
         self.until = time.monotonic() + seconds
 
+    def hold(self, seconds: float) -> None:
+        """Note that it is not to be used for so long, which is no outage."""
+        self.until = time.monotonic() + seconds
+
     def left(self) -> float:
         """Return in how many seconds it may be used again; 0 where it may now."""
         return max(0.0, self.until - time.monotonic())

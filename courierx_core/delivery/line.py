@@ -14,6 +14,7 @@ from courierx_core.delivery.feed import Feed, Renderer
 from courierx_core.delivery.health import Health
 from courierx_core.delivery.judge import Verdict
 from courierx_core.delivery.sender import Sender
+from courierx_core.delivery.warmups import Warmups
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.ports.ledger import ItemMove, Outcome
 from courierx_core.ports.transport import Traits, Transport
@@ -129,6 +130,11 @@ class Line:
             self.sender.start(self.feed)
         return self.feed
 
+    def hold(self, seconds: float) -> None:
+        """Use the transport no more for a while, though it is well."""
+        self.health.hold(seconds)
+        self.not_before = self.health.until
+
     def rest(self, seconds: float, why: str) -> None:
         """Use the transport no more for a while; until then its items go back, due then."""
         log.warning("transport %s: %s; again in %.0f s", self.transport.name, why, seconds)
@@ -146,6 +152,10 @@ class Crew(Protocol):
     @property
     def domain_rates(self) -> DomainRates:
         """What recipients' domains take."""
+
+    @property
+    def warmups(self) -> Warmups:
+        """What transports that are warmed up may send today."""
 
     def open_item(self, item: WorkItem) -> OpenItem | None:
         """Load and compile the item's message; None when it cannot be sent now, and was seen to."""

@@ -100,6 +100,7 @@ class SendRun:
                 if line.feed is not None:
                     line.feed.finish()
             self.crew.allowances.give_back()
+            self.crew.warmups.give_back()
 
     def step(self) -> None:
         """Turn the window once."""
@@ -110,9 +111,9 @@ class SendRun:
             batches[item.item.tenant_id].record(item, verdict)
         self._verdicts.clear()
         for tenant_id, batch in batches.items():
-            self.crew.allowances.answered(
-                tenant_id, [verdict.outcome.tries > 0 for verdict in batch.verdicts]
-            )
+            outcomes = batch.outcomes()
+            self.crew.allowances.answered(tenant_id, [each.tries > 0 for each in outcomes])
+            self.crew.warmups.answered(outcomes)
         if self._stopped_at is None:
             self._claim_ahead()
             self._intend(batches)
@@ -323,6 +324,7 @@ class SendRun:
             if item.id not in answer.held_on:
                 item.unresolved -= 1
                 self.crew.allowances.answered(item.item.tenant_id, [False])
+                self.crew.warmups.spare(attempt.transport)
                 continue
             recipient = attempt.recipient
             cause = answer.suppressed.get(recipient.id)

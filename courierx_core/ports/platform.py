@@ -12,7 +12,7 @@ from courierx_core.access.model import ApiKey
 from courierx_core.ports.idempotency import Idempotency
 from courierx_core.ports.metrics import Metrics
 from courierx_core.tenants.model import Tenant
-from courierx_core.transports.model import PausedTransport
+from courierx_core.transports.model import PausedTransport, WarmDay
 from courierx_core.work import Topic
 
 
@@ -51,6 +51,11 @@ class Transports(Protocol):
 
     def resume(self, name: str) -> bool:
         """Let it go on; False where it was not paused."""
+
+    def warm_day(self, name: str, *, lock: bool = False) -> tuple[WarmDay | None, datetime]:
+        """Return the last day of one that is warmed up, and when now is; locked, it is this transaction's."""
+
+    def keep_warm_day(self, name: str, day: WarmDay) -> None: ...
 
 
 DISOWNED = datetime.fromtimestamp(0, timezone.utc)

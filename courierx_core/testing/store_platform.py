@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -25,6 +26,7 @@ from courierx_core.templates.model import Template
 from courierx_core.tenants.model import Branding, Tenant
 from courierx_core.testing.store_people import add_people
 from courierx_core.testing.store_samples import add_tenant, new_message
+from courierx_core.transports.model import WarmDay
 from courierx_core.work import WorkItem
 
 
@@ -81,6 +83,40 @@ class PlatformContract:
             assert not unit.transports.resume("nothing")
             assert [each.name for each in unit.transports.paused()] == ["eu"]
             assert unit.transports.pause("ses", "again")
+
+    def test_a_warm_day_is_kept_beside_a_pause(self, store: Store[Any]) -> None:
+        with store.platform() as unit:
+            nothing, now = unit.transports.warm_day("eu", lock=True)
+            assert nothing is None
+            day = WarmDay(day=now.date(), allowed=50, used=3, answered=2, objected=1)
+            unit.transports.keep_warm_day("eu", day)
+            assert not unit.transports.paused()
+        with store.platform() as unit:
+            assert unit.transports.pause("eu", "530 5.7.0")
+            since = unit.transports.paused()[0].since
+            unit.transports.keep_warm_day("eu", msgspec.structs.replace(day, used=4))
+            assert unit.transports.resume("eu")
+            assert unit.transports.pause("us", "suspended")
+        with store.platform(write=False) as unit:
+            found, later = unit.transports.warm_day("eu")
+            assert found == msgspec.structs.replace(day, used=4)
+            assert later >= now >= since - timedelta(days=1)
+            assert unit.transports.warm_day("us")[0] is None
+            assert unit.transports.warm_day("nothing")[0] is None
+
+    def test_two_who_take_of_a_warm_day_take_turns(self, store: Store[Any]) -> None:
+        def take(_: int) -> None:
+            with store.platform() as unit:
+                last, now = unit.transports.warm_day("eu", lock=True)
+                used = last.used if last else 0
+                unit.transports.keep_warm_day("eu", WarmDay(day=now.date(), allowed=50, used=used + 1))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(take, range(20)))
+        with store.platform(write=False) as unit:
+            found, _ = unit.transports.warm_day("eu")
+        assert found is not None
+        assert found.used == 20
 
     def test_a_unit_reads_its_tenant(self, store: Store[Any]) -> None:
         tenant = add_tenant(store, "Acme")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
@@ -15,6 +15,17 @@ class PausedTransport(msgspec.Struct, frozen=True, kw_only=True):
     name: str
     reason: str
     since: datetime
+
+
+class WarmDay(msgspec.Struct, frozen=True, kw_only=True):
+    """A day (UTC) of a transport that is warmed up: what it may send, what it did or has set aside, how many
+    were answered, and how many of those with a deferral or a refusal for policy."""
+
+    day: date
+    allowed: int
+    used: int = 0
+    answered: int = 0
+    objected: int = 0
 
 
 class RouteStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,10 +40,11 @@ class RouteStanding(msgspec.Struct, frozen=True, kw_only=True):
 
 class TransportStanding(msgspec.Struct, frozen=True, kw_only=True):
     """Whether mail goes over a transport. `reason` and `since` say why not; `recovered`, whether a paused one
-    looks well again."""
+    looks well again. `warm_day` is today, where it is warmed up."""
 
     name: str
     state: Literal["running", "paused"]
     reason: str = ""
     since: datetime | None = None
     recovered: bool | None = None
+    warm_day: WarmDay | None = None

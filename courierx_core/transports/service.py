@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError, NotFound
 from courierx_core.operator_mail import tell_operator
 from courierx_core.ports.driver import Problem, checked
-from courierx_core.transports.model import PausedTransport, RouteStanding, TransportStanding
+from courierx_core.ports.platform import PlatformUnit
+from courierx_core.transports.model import PausedTransport, RouteStanding, TransportStanding, WarmDay
 
 log = logging.getLogger("courierx.transports")
 
@@ -20,10 +21,29 @@ def paused(courier: Courier) -> Mapping[str, PausedTransport]:
         return {each.name: each for each in platform.transports.paused()}
 
 
+def warm_days(courier: Courier, unit: PlatformUnit, names: Iterable[str]) -> Mapping[str, WarmDay]:
+    """Return how those of the transports stand that are warmed up, by name: today, used or not."""
+    days = {}
+    for name in names:
+        policy = courier.policy.warmups.get(name)
+        if policy is not None:
+            last, now = unit.transports.warm_day(name)
+            days[name] = policy.today(last, now.date())
+    return days
+
+
 def standing(courier: Courier) -> Sequence[TransportStanding]:
     """Return every transport of this process, and what is paused elsewhere, by name; asks those that are."""
-    stopped = paused(courier)
-    return [_standing(courier, name, stopped) for name in sorted({*courier.transports, *stopped})]
+    stopped, days = _look(courier, courier.transports)
+    return [_standing(courier, name, stopped, days) for name in sorted({*courier.transports, *stopped})]
+
+
+def _look(
+    courier: Courier, names: Iterable[str]
+) -> tuple[Mapping[str, PausedTransport], Mapping[str, WarmDay]]:
+    with courier.store.platform(write=False) as unit:
+        stopped = {each.name: each for each in unit.transports.paused()}
+        return stopped, warm_days(courier, unit, names)
 
 
 def routes(courier: Courier) -> Sequence[RouteStanding]:
@@ -42,19 +62,22 @@ def routes(courier: Courier) -> Sequence[RouteStanding]:
 
 def standing_of(courier: Courier, name: str) -> TransportStanding:
     """Return one of them, whether or not this process has it."""
-    return _standing(courier, name, paused(courier))
+    return _standing(courier, name, *_look(courier, [name]))
 
 
-def _standing(courier: Courier, name: str, stopped: Mapping[str, PausedTransport]) -> TransportStanding:
+def _standing(
+    courier: Courier, name: str, stopped: Mapping[str, PausedTransport], days: Mapping[str, WarmDay]
+) -> TransportStanding:
     found = stopped.get(name)
     if found is None:
-        return TransportStanding(name=name, state="running")
+        return TransportStanding(name=name, state="running", warm_day=days.get(name))
     return TransportStanding(
         name=name,
         state="paused",
         reason=found.reason,
         since=found.since,
         recovered=recovered(courier, name) if name in courier.transports else None,
+        warm_day=days.get(name),
     )
 
 

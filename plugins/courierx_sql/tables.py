@@ -339,6 +339,7 @@ transports = Table(
     Column("paused_reason", Text, nullable=False),
     Column("paused_until", Utc),
     updated(),
+    Column("warm_day", Json),
     PrimaryKeyConstraint("tenant_id", "name"),
 )
 

@@ -8,7 +8,14 @@ import pytest
 
 from tests.app.test_api_tenants import Client, new
 
-RUNNING = {"name": "mock", "state": "running", "reason": "", "since": None, "recovered": None}
+RUNNING = {
+    "name": "mock",
+    "state": "running",
+    "reason": "",
+    "since": None,
+    "recovered": None,
+    "warm_day": None,
+}
 
 
 def test_one_is_listed_paused_checked_and_resumed(client: Client) -> None:

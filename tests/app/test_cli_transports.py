@@ -29,6 +29,12 @@ def run(*words: str) -> str:
     return result.output
 
 
+def test_one_that_is_warmed_up_says_how_far_it_is(tmp_path: Path) -> None:
+    (tmp_path / "courierx.toml").write_text("[transports.mock]\n[warmup.mock]\nstart = 70\n")
+    assert "mock is warmed up: 0 of 70 today; receivers objected to 0 of 0." in run("list")
+    assert json.loads(run("list", "--json"))[0]["warm_day"]["allowed"] == 70
+
+
 def test_it_is_listed_paused_and_resumed() -> None:
     assert run("pause", "mock", "--reason", "moving house") == "mock is paused.\n"
     assert run("pause", "mock") == "mock was paused already.\n"

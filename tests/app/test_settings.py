@@ -16,6 +16,7 @@ from courierx_core.errors import ConfigError
 from courierx_core.plugins import FEEDBACK
 from courierx_core.ports.driver import Secret
 from courierx_core.ports.limiter import Rate
+from courierx_core.transports.warmup import Warmup
 
 PRODUCTION = {"ENVIRONMENT": "production"}
 SQLITE = {"DATABASE_URL": "sqlite:///x.db"}
@@ -210,6 +211,27 @@ def test_domains_have_rates(tmp_path: Path) -> None:
     )
     found = policy_of(read(tmp_path, {})).domain_rates
     assert found == {"mail.example": Rate(20), "b.example": Rate(5, 60)}
+
+
+def test_a_transport_is_warmed_up(tmp_path: Path) -> None:
+    table = '[transports.eu]\ndriver = "mock"\n[warmup.eu]\nstart = 100\ngrowth = 30\n'
+    (tmp_path / "courierx.toml").write_text(table)
+    assert policy_of(read(tmp_path, {})).warmups == {"eu": Warmup(start=100, growth=30)}
+
+
+@pytest.mark.parametrize(
+    ("table", "wrong"),
+    [
+        ("[warmup.us]", r"\[warmup.us\] of courierx.toml: there is no \[transports.us\]"),
+        ("[warmup.eu]\nfull = 10", "full is 10; it takes start, 50, or more"),
+        ("[warmup.eu]\ngrowth = 0", "growth"),
+        ("[warmup.eu]\nbegin = 5", "begin"),
+    ],
+)
+def test_a_wrong_warmup_is_named(tmp_path: Path, table: str, wrong: str) -> None:
+    (tmp_path / "courierx.toml").write_text(f'[transports.eu]\ndriver = "mock"\n{table}\n')
+    with pytest.raises(ConfigError, match=wrong):
+        read(tmp_path, {})
 
 
 @pytest.mark.parametrize("line", ['"a.example" = "0/second"', '"a.example" = "20"', '"a..b" = "1/hour"'])

@@ -74,8 +74,8 @@ def test_the_states_of_a_delivery() -> None:
 def test_what_a_campaign_waits_for() -> None:
     assert set(get_args(WaitingCode)) == set(WAITING)
     assert set(WAITING) == {
-        "no_worker", "transport_rate", "domain_rate", "transport_paused", "quota", "sender_unverified",
-        "deferred_until", "lease", "preparing", "needs_adoption", "plugin", "resend",
+        "no_worker", "transport_rate", "domain_rate", "warmup", "transport_paused", "quota",
+        "sender_unverified", "deferred_until", "lease", "preparing", "needs_adoption", "plugin", "resend",
     }  # fmt: skip
 
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from courierx_core.delivery.claim import SMALL_ITEMS
-from courierx_core.delivery.domain_rates import broadcast_rate
+from courierx_core.delivery.shares import broadcast_share
 from courierx_core.mail.address import Address
 from courierx_core.messages.new import NewMessage
 from courierx_core.messages.transactional import send
@@ -85,7 +85,7 @@ def test_campaigns_leave_a_tenth_of_the_rate_to_single_messages(assemble: Callab
         far.wait_for(QUIET, 60)
         assert far.got(BUSY) < 4000, "the campaign was over before anybody could be in its way"
     assert far.first(QUIET) - before <= 2 * PER_SECOND
-    campaigns = broadcast_rate(PER_SECOND)
+    campaigns = broadcast_share(PER_SECOND)
     burst = campaigns
     assert far.between(QUIET) <= 60 * campaigns / (PER_SECOND - campaigns) / LEFT + burst
 

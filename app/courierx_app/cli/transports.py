@@ -28,6 +28,12 @@ def list_(as_json: bool) -> None:
         return
     table(("NAME", "STATE", "WHY"), [(each.name, each.state, each.reason) for each in found])
     for each in found:
+        if (day := each.warm_day) is not None:
+            click.echo(
+                f"{each.name} is warmed up: {day.used:,} of {day.allowed:,} today;"
+                f" receivers objected to {day.objected:,} of {day.answered:,}."
+            )
+    for each in found:
         if each.recovered:
             click.echo(f"{each.name} looks well again: courierx transports resume {each.name}")
 
