@@ -10,6 +10,7 @@ from courierx_core.campaigns import service as campaigns
 from courierx_core.campaigns.model import Campaign
 from courierx_core.courier import Courier
 from courierx_core.tenants.model import Tenant
+from tests.benchmarks.sizes import TemplateName
 
 LOREM = "lorem ipsum dolor sit amet consectetur adipiscing elit sed do eiusmod tempor incididunt ut labore "
 HTML = (
@@ -25,7 +26,7 @@ LOGIC = HTML.replace(
     "<h1>", "{% if city == 'Oslo' %}<p>Hei!</p>{% else %}<p>Hi!</p>{% endif %}"
     "{% for plan in attributes.plans %}<b>{{ plan }}</b>{% endfor %}<h1>",
 )  # fmt: skip
-TEMPLATES = {"tags": HTML, "logic": LOGIC}
+TEMPLATES: dict[TemplateName, str] = {"tags": HTML, "logic": LOGIC, "untracked": HTML}
 BATCH = 10_000
 
 
@@ -55,7 +56,7 @@ def people(recipients: int) -> Iterator[list[NewSubscriber]]:
         ]
 
 
-def prepare(courier: Courier, recipients: int, html: str) -> tuple[int, int]:
+def prepare(courier: Courier, recipients: int, template: TemplateName) -> tuple[int, int]:
     """Import people, start a campaign and take its whole snapshot; return tenant and campaign."""
     with courier.store.platform() as platform:
         tenant_id = platform.tenants.add(Tenant(name="Bench", contact_email="b@example.com")).id
@@ -66,8 +67,10 @@ def prepare(courier: Courier, recipients: int, html: str) -> tuple[int, int]:
         tenant_id=tenant_id,
         name="Bench",
         subject="{{ first_name }}, news for {{ city }}",
-        html=html,
+        html=TEMPLATES[template],
         text=TEXT,
+        track_opens=template != "untracked",
+        track_clicks=template != "untracked",
         from_email="Bench <bench@example.com>",
     )
     with courier.store.begin(tenant_id) as unit:

@@ -10,7 +10,7 @@ import statistics
 from collections.abc import Callable
 
 from tests.benchmarks import pipeline
-from tests.benchmarks.figures import Figures, Part, medians
+from tests.benchmarks.figures import Figures, Part, medians, own_cpu
 from tests.benchmarks.sink import Sink
 from tests.benchmarks.sizes import STORES, Pipeline
 from tests.servers import PostgresServer
@@ -50,9 +50,7 @@ def compare(
 
 def compared(few: Figures, many: Figures) -> Figures:
     """Return ratios of the cost of a message, and the difference in memory."""
-    own = ("worker_cpu_us", "database_cpu_us")  # the sink is not ours, and has no books to keep
-    spent = [sum(each.get(name, 0.0) for name in own) for each in (few, many)]
-    times: Figures = {"cpu": spent[1] / spent[0]}
+    times: Figures = {"cpu": own_cpu(many) / own_cpu(few)}
     for name in ("buffers", "wal_bytes"):
         if few.get(name):
             times[name] = many[name] / few[name]

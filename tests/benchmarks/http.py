@@ -29,7 +29,7 @@ from courierx_core.imports.run import take_in
 from courierx_core.imports.steps import import_csv
 from courierx_core.testing.store_samples import add_tenant
 from tests.benchmarks import http_rival, pipeline
-from tests.benchmarks.campaign import TEMPLATES, prepare
+from tests.benchmarks.campaign import prepare
 from tests.benchmarks.figures import Figures, Unbalanced, medians
 from tests.benchmarks.http_client import Address, exchange, p99, rate, request
 from tests.benchmarks.processes import peak_memory
@@ -86,7 +86,7 @@ def look(courier: Courier, environ: Mapping[str, str], one: Pipeline, sink: Sink
 
     Raises Unbalanced when somebody got none or two of the campaign.
     """
-    tenant_id, campaign_id = prepare(courier, one.recipients, TEMPLATES[one.template])
+    tenant_id, campaign_id = prepare(courier, one.recipients, one.template)
     key = access.create_key(courier.store, tenant_id=tenant_id)[1]
     with courier.store.begin(tenant_id, write=False) as unit:
         (person,) = unit.subscribers.list(limit=1)

@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import msgspec
 
-from tests.benchmarks import growth, http, pipeline, render, smtp_client, store, tracking
-from tests.benchmarks.figures import Figures, Part, medians
+from tests.benchmarks import bounces, growth, http, pipeline, render, smtp_client, store, tracking
+from tests.benchmarks.figures import Figures, Part, medians, own_cpu
 from tests.benchmarks.machine import look
 from tests.benchmarks.report import Run
 from tests.benchmarks.rivals import measure_smtp_source, measure_textbook
@@ -48,6 +48,7 @@ def _growth(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
 
 
 PARTS: Mapping[str, Way] = {
+    "bounces": lambda *_: bounces.compare(),
     "render": lambda sizes, *_: render.compare(sizes.rendered),
     "smtp_client": _smtp_client,
     "store": lambda sizes, postgres, _: store.compare(sizes.people, sizes.rounds, postgres),
@@ -94,14 +95,28 @@ def compare_pipelines(
         for name, figures in (("smtp-source", source), ("textbook", textbook)):
             if figures is not None:
                 results.setdefault(name, []).append(figures)
+        round_: dict[str, Figures] = {}
         for one in pipelines:
             figures = pipeline.measure(one, sink_kind, postgres)
             figures["x_textbook"] = figures["per_second"] / textbook["per_second"]
             if source is not None:
                 figures["x_smtp_source"] = figures["per_second"] / source["per_second"]
             results.setdefault(one.key, []).append(figures)
+            round_[one.name] = figures
             say(f"{one.key}: {figures['per_second']:.0f}/s")
+        for name, tracked in round_.items():
+            bare = round_.get(name.replace(" tags ", " untracked "))
+            if " tags " in name and bare:
+                results.setdefault(f"{name}: times untracked", []).append(tracking_cost(tracked, bare))
     return {name: medians(runs) for name, runs in results.items()}
+
+
+def tracking_cost(tracked: Figures, bare: Figures) -> Figures:
+    """Return what clicks and opens that can be told cost the pipeline, as times the same mail without."""
+    return {
+        "cpu": own_cpu(tracked) / own_cpu(bare),
+        "seconds": bare["per_second"] / tracked["per_second"],
+    }
 
 
 def say(what: str) -> None:

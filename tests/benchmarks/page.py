@@ -26,6 +26,7 @@ PARTS = {
     "matrix": "Every combination",
     "smtp_client": "The SMTP client",
     "render": "Rendering",
+    "bounces": "Bounces, shares of the corpus in tests/core/bounces",
     "store": "The store, rows a second",
     "tracking": "Clicks and opens, requests a second of one process",
     "http": "The API, one process",

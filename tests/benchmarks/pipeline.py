@@ -20,7 +20,7 @@ from courierx_app.container import opened
 from courierx_app.settings import read
 from courierx_core.campaigns import service as campaigns
 from courierx_core.courier import Courier
-from tests.benchmarks.campaign import TEMPLATES, environ_of, prepare
+from tests.benchmarks.campaign import environ_of, prepare
 from tests.benchmarks.database import Meter
 from tests.benchmarks.figures import Figures, Unbalanced
 from tests.benchmarks.processes import cpu_seconds
@@ -72,7 +72,7 @@ def run(
     n = one.recipients
     settings = read(sink.folder, environ)
     with opened(settings, migrate=one.store == "sqlite") as courier:
-        tenant_id, campaign_id = prepare(courier, n, TEMPLATES[one.template])
+        tenant_id, campaign_id = prepare(courier, n, one.template)
     meter = Meter(postgres, database_of(environ)) if one.store == "postgresql" else None
     workers = [start_worker(sink.folder, environ, tenant_id, campaign_id) for _ in range(one.workers)]
     for worker in workers:

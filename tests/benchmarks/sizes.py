@@ -9,7 +9,8 @@ from typing import Literal, TypeAlias
 import msgspec
 
 StoreName: TypeAlias = Literal["sqlite", "postgresql"]
-TemplateName: TypeAlias = Literal["tags", "logic"]
+TemplateName: TypeAlias = Literal["tags", "logic", "untracked"]
+"""`untracked` is `tags` without rewritten links and without a pixel."""
 STORES: tuple[StoreName, ...] = ("postgresql", "sqlite")
 TEMPLATES: tuple[TemplateName, ...] = ("tags", "logic")
 WINDOWS = (40, 200, 500)
@@ -83,6 +84,7 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 def _main(recipients: int) -> tuple[Pipeline, ...]:
     return (
         Pipeline("postgresql", 200, "tags", 1, recipients),
+        Pipeline("postgresql", 200, "untracked", 1, recipients),
         Pipeline("sqlite", 200, "tags", 1, recipients),
         Pipeline("postgresql", 200, "logic", 2, recipients),
         Pipeline("postgresql", 40, "tags", 1, recipients),
@@ -115,7 +117,7 @@ SHORT = Sizes(
 FULL = msgspec.structs.replace(SHORT, people=1_000_000, growing=(10_000, 1_000_000))
 TINY = Sizes(
     rounds=1,
-    pipelines=_main(40)[:3],
+    pipelines=_main(40)[:4],
     checked=20,
     textbook=5,
     rendered=20,

@@ -56,6 +56,7 @@ def test_it_measures_everything_and_writes_what_it_found(
     assert set(runs) == set(measure.BY_DEFAULT)
     pipelines = runs["pipeline"].figures
     assert {one.key for one in TINY.pipelines} | {"textbook"} <= set(pipelines)
+    assert pipelines["postgresql W=200 tags x1: times untracked"]["cpu"] > 0
     for one in TINY.pipelines:
         assert pipelines[one.key]["x_textbook"] > 0
         assert pipelines[one.key]["worker_cpu_us"] > 0
@@ -94,7 +95,7 @@ def test_the_benchmark_fails_when_the_ledger_does_not_have_everyone(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(command, "TINY", msgspec.structs.replace(TINY, pipelines=(ONE,)))
-    monkeypatch.setattr(pipeline, "prepare", lambda courier, n, html: prepare(courier, n - 1, html))
+    monkeypatch.setattr(pipeline, "prepare", lambda courier, n, way: prepare(courier, n - 1, way))
     assert command.main(["--tiny", "--part", "pipeline"]) == 1
     assert "the ledger has" in capsys.readouterr().err
 
@@ -149,7 +150,7 @@ def test_a_campaign_that_grows_dearer_misses_its_bar() -> None:
     assert times == {"cpu": 1.3, "buffers": 1.0, "memory_mb_more": 1.0}
     judged = judge({"growth": run_of({"postgresql: 1,000,000 to 10,000": times})})
     assert [bar.what for bar in judged if bar.reached is False] == [
-        "postgresql: 1,000,000 to 10,000 recipients, times: processor time a message"
+        "postgresql: 1,000,000 to 10,000 recipients: times the processor time of a message"
     ]
 
 
