@@ -24,6 +24,7 @@ from courierx_core.plugins import HOOKS, STORES, TRANSPORTS
 from courierx_core.ports.driver import Problem, Runtime, checked
 from courierx_core.ports.store import Store
 from courierx_core.transports.service import way_on
+from courierx_core.webhooks import checkup as webhooks
 
 
 def checkup(configuration: Configuration) -> list[Problem]:
@@ -106,7 +107,7 @@ def _store(store: Store[Any], runtime: Runtime, configuration: Configuration) ->
     """Say what is in the database that keeps mail from going out."""
     if not store.revision():
         return [Problem("warning", "no_schema", "The database is empty.", "Run: courierx db upgrade")]
-    found = _paused(store)
+    found = _paused(store) + webhooks.checkup(store)
     if why := adoption.needed(store, runtime, policy_of(configuration)):
         return [*found, Problem("error", "needs_adoption", f"Nothing is sent: {why}.", adoption.WAY_ON)]
     return [*found, *domains.checkup(store, can_look=bool(configuration.settings.resolver))]

@@ -156,7 +156,8 @@ def _disabled(courier: Courier, webhook: Webhook) -> None:
     text = (
         f"The webhook {webhook.id} of tenant {webhook.tenant_id} is disabled, and no longer called:\n\n"
         f"    {webhook.url}\n    {webhook.disabled_reason}\n\n"
-        f"What waits for it is kept. Once it is mended: courierx webhooks enable {webhook.id}\n"
+        f"What waits for it is kept. Once it is mended: courierx webhooks enable {webhook.id}"
+        f" --tenant {webhook.tenant_id}\n"
     )
     tell_operator(courier, f"CourierX: the webhook {webhook.id} is disabled", text)
 

@@ -17,6 +17,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
+from courierx_app.checkup import checkup
 from courierx_app.settings import Configuration, read
 from courierx_core.courier import Courier
 from courierx_core.delivery.model import Delivery
@@ -192,6 +193,28 @@ def test_a_receiver_that_fails_is_probed_with_one_call(
     turn(courier, made)
     log = client.get(f"/webhooks/{made['id']}/log", params={"state": "told", "limit": 1000}).json()
     assert len(log) == 30
+
+
+def test_the_doctor_names_those_that_take_nothing(
+    client: Client, courier: Courier, configuration: Configuration, tenant_id: int, delivery: Delivery
+) -> None:
+    def named() -> list[tuple[str, str]]:
+        return [(each.code, each.remedy) for each in checkup(configuration) if "webhook" in each.code]
+
+    status = 500
+    with HttpPeer(lambda call: HttpAnswer(status)) as receiver:
+        made = hook(client, tenant_id, receiver)
+        this = f"{made['id']} --tenant {tenant_id}"
+        happen(courier, delivery, "bounced")
+        assert named() == []
+        turn(courier, made)
+        assert named() == [("webhook_failing", f"See: courierx webhooks log {this}")]
+        status = 410
+        turn(courier, made)
+        assert named() == [("webhook_disabled", f"Once it is mended: courierx webhooks enable {this}")]
+    for by_a_person in ("enabled", "disabled"):
+        client.patch(f"/webhooks/{made['id']}", json={"status": by_a_person})
+        assert named() == []
 
 
 def test_410_disables_it_and_a_person_enables_it_again(
