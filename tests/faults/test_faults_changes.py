@@ -19,6 +19,8 @@ from tests.faults.site import WINDOW, Site, wait_for
 
 CANCEL_SECONDS = 2.0
 """What an answer takes during which a cancel comes."""
+CHANGE_SECONDS = 3.0
+"""What an answer takes during which people change."""
 
 
 def test_r11_nothing_is_intended_after_a_pause(
@@ -102,7 +104,9 @@ def idle(site: Site, audiences: dict[int, list[str]]) -> bool:
 
 
 def test_r13_changes_count_from_their_commit_on_and_the_content_stays_frozen(sites: Sites) -> None:
-    site = sites(PACED, options=ServerOptions(keep="whole"))
+    # every connection stands still for a while just as the changes are made
+    slow = Rule(stage="dot", action=f"delay {CHANGE_SECONDS}", first=WINDOW + 1, last=WINDOW + 4)
+    site = sites(slow, PACED, options=ServerOptions(keep="whole"))
     list_id, addresses = site.people(300)
     with site.courier.store.begin(site.tenant_id) as unit:
         template = unit.templates.add(
