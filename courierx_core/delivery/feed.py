@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Literal, NamedTuple, Protocol
 
 from courierx_core.delivery.judge import Unrendered
@@ -80,9 +80,9 @@ class Feed(Iterator[Envelope | None]):
         self._filled.set()
 
     @property
-    def short_of_a_step(self) -> bool:
-        """A step's answers have not come yet, and more of them may."""
-        return not self.over and bool(self._open) and len(self.answers) < self.step
+    def more_to_come(self) -> bool:
+        """Something is handed over or on the belt, and will be answered."""
+        return not self.over and bool(self._open or self._ready)
 
     def take_back(self) -> list[Intended]:
         """Take off the belt what has not been handed over."""
@@ -148,3 +148,20 @@ class Feed(Iterator[Envelope | None]):
         self._open.clear()
         self.over = True
         self.news.set()
+
+
+def await_step(step: int, feeds: Sequence[Feed], news: threading.Event, seconds: float) -> None:
+    """Wait until `step` answers are there, no more will come, or `seconds` are over."""
+    until = time.monotonic() + seconds
+    while short_of(step, feeds) and (left := until - time.monotonic()) > 0:
+        news.wait(left)
+        news.clear()
+
+
+def short_of(step: int, feeds: Sequence[Feed]) -> bool:
+    """Tell whether fewer than `step` answers wait to be heard, and more are to come."""
+    waiting, coming = 0, False
+    for feed in feeds:
+        waiting += len(feed.answers)
+        coming = coming or feed.more_to_come
+    return coming and waiting < step

@@ -18,7 +18,7 @@ from courierx_core.courier import Courier
 from courierx_core.delivery.batch import Batch
 from courierx_core.delivery.choose import STORE_RETRY_SECONDS, choose, has_read
 from courierx_core.delivery.claim import ITEMS_AHEAD, claim_send
-from courierx_core.delivery.feed import Intended, boottime
+from courierx_core.delivery.feed import Feed, Intended, await_step, boottime
 from courierx_core.delivery.judge import Attempt, Verdict, follow_ups, judge
 from courierx_core.delivery.line import Crew, Line, OpenItem
 from courierx_core.errors import StoreError
@@ -80,9 +80,8 @@ class SendRun:
     def lease_extended(self, asked_at: float) -> None:
         """Take the heartbeat's word (from its own thread): leases were renewed at boot time `asked_at`."""
         self._lease_end = asked_at + self.courier.policy.lease_seconds * LEASE_SHARE
-        for line in list(self._lines.values()):
-            if line.feed is not None:
-                line.feed.deadline = self._lease_end
+        for feed in self._feeds:
+            feed.deadline = self._lease_end
 
     def notified(self) -> None:
         """Claim soon (from any thread): work became ready."""
@@ -96,9 +95,8 @@ class SendRun:
             while self._items or (self._unopened and self._stopped_at is None):
                 self.step()
         finally:
-            for line in self._lines.values():
-                if line.feed is not None:
-                    line.feed.finish()
+            for feed in self._feeds:
+                feed.finish()
             self.crew.allowances.give_back()
             self.crew.warmups.give_back()
 
@@ -131,15 +129,14 @@ class SendRun:
     def _wait(self) -> None:
         """Sleep until a step's worth of answers, a dry belt, a rate that allows more, or a tick.
 
-        One that is woken early, by a dry belt say, gives a step's worth as long to come as a commit takes:
-        answers come one by one, and a transaction costs the same for two of them as for twenty."""
+        One that is woken early, by a dry belt say, gives a step's worth as long to come as a commit takes: a
+        transaction costs the same for two answers as for twenty, and an uneven step begets uneven ones."""
         now = time.monotonic()
         waits = [line.not_before - now for line in self._lines.values() if line.items]
         if not (waits and min(waits) <= 0 and not self._under_way) and not self._verdicts:
             self._news.wait(min([TICK_SECONDS, *(wait for wait in waits if wait > 0)]))
             self._news.clear()
-            if any(line.feed is not None and line.feed.short_of_a_step for line in self._lines.values()):
-                self._news.wait(min(TICK_SECONDS, self._commit_seconds))
+            await_step(self._step, self._feeds, self._news, min(TICK_SECONDS, self._commit_seconds))
         self._news.clear()
         if self._stopped_at is None and self.stop.is_set():
             self._stopped_at = time.monotonic()
@@ -200,6 +197,10 @@ class SendRun:
             line.rest(asked or line.health.backoff(), str(feed.failure))
 
     # The window.
+
+    @property
+    def _feeds(self) -> list[Feed]:
+        return [feed for line in list(self._lines.values()) if (feed := line.feed) is not None]
 
     @property
     def _step(self) -> int:
@@ -377,9 +378,8 @@ class SendRun:
     def _resize(self, window: int) -> None:
         """Let the window grow, to twice the connections at first and on while commits are what limits."""
         self._window = max(1, min(window, self.courier.policy.window))
-        for line in self._lines.values():
-            if line.feed is not None:
-                line.feed.step = self._step
+        for feed in self._feeds:
+            feed.step = self._step
 
     def _claim_ahead(self) -> None:
         """Lease more before there is nothing left to intend."""

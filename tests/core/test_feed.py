@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from courierx_core.delivery.feed import Feed, Intended, boottime
+from courierx_core.delivery.feed import Feed, Intended, boottime, short_of
 from courierx_core.messages.model import Recipient
 from courierx_core.ports.transport import Accepted, Deferred, TransportDown, Uncertain
 from courierx_core.testing.envelopes import FakeEnvelope
@@ -47,16 +47,27 @@ def test_a_dry_belt_wakes_the_run_once_until_it_is_filled(feed: Feed) -> None:
 
 def test_a_belt_is_short_of_a_step_until_that_many_answers_came(feed: Feed) -> None:
     feed.step = 2
+    assert not short_of(2, [feed]), "no answer will come"
     feed.push(copies(1, 2, 3))
-    assert not feed.short_of_a_step, "nothing was handed over"
+    assert short_of(2, [feed]), "what is on the belt will be answered, though nothing is handed over yet"
     for _ in range(3):
         next(feed)
     feed.answer(Accepted(1))
-    assert feed.short_of_a_step
+    assert short_of(2, [feed])
     feed.news.clear()
     feed.answer(Accepted(2))
-    assert not feed.short_of_a_step
+    assert not short_of(2, [feed])
     assert feed.news.is_set()
+
+
+def test_the_answers_of_all_belts_make_a_step(feed: Feed) -> None:
+    other = Feed(feed.news)
+    for each in (feed, other):
+        each.push(copies(1, 2))
+        next(each)
+        each.answer(Accepted(1))
+    assert short_of(3, [feed, other])
+    assert not short_of(2, [feed, other])
 
 
 def test_the_last_answer_there_can_be_wakes_the_run(feed: Feed) -> None:
@@ -76,9 +87,9 @@ def test_nobody_waits_for_more_answers_of_a_sender_that_is_gone(feed: Feed) -> N
     feed.push(copies(1))
     next(feed)
     next(feed)
-    assert feed.short_of_a_step
+    assert short_of(2, [feed])
     feed.close(None)
-    assert not feed.short_of_a_step
+    assert not short_of(2, [feed])
 
 
 def test_finished_it_ends(feed: Feed) -> None:
