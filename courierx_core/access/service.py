@@ -129,9 +129,8 @@ def revoke_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> 
 
 def find_key(store: Store[Any], key_id: int, tenant_id: int | None = None) -> ApiKey:
     """Return any key; with a tenant only that tenant's. Raises NotFound."""
-    with store.platform(write=False) as platform:  # another's costs no statement more than none
-        key = platform.keys.get(key_id)
-    if tenant_id is not None and key.tenant_id != tenant_id:
+    key = store.key(key_id)  # another's costs no statement more than none
+    if key is None or (tenant_id is not None and key.tenant_id != tenant_id):
         raise NotFound(f"No API key {key_id}.")
     return key
 
@@ -154,12 +153,8 @@ def authenticate(store: Store[Any], text: str, now: datetime) -> ApiKey | None:
     if parsed is None:
         return None
     key_id, secret = parsed
-    try:
-        with store.platform(write=False) as unit:  # on SQLite who writes waits for all others that do
-            key = unit.keys.get(key_id)
-    except NotFound:
-        return None
-    if not key_matches(key, secret, now):
+    key = store.key(key_id)
+    if key is None or not key_matches(key, secret, now):
         return None
     if key.last_used_at is None or now - key.last_used_at > _TOUCH_EVERY:
         with store.platform() as unit:

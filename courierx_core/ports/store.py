@@ -15,13 +15,14 @@ from typing import Any, NewType, Protocol
 
 import msgspec
 
+from courierx_core.access.model import ApiKey
 from courierx_core.audience.model import Audience
 from courierx_core.audit import Entry
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.model import RESENDABLE, Delivery, DeliveryState, Pace
 from courierx_core.domains.model import SenderDomain
-from courierx_core.errors import StoreError
+from courierx_core.errors import NotFound, StoreError
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
 from courierx_core.ports.driver import C, Driver
@@ -356,6 +357,15 @@ class Store(Driver[C]):
     @abstractmethod
     def platform(self, *, write: bool = True, steady: bool = False) -> AbstractContextManager[PlatformUnit]:
         """Open a transaction for what comes before or above a tenant; ends like `begin`."""
+
+    def key(self, key_id: int) -> ApiKey | None:
+        """Return any key as it is now, None where there is none: what every request begins with, so a store
+        that can do it in fewer steps should."""
+        try:
+            with self.platform(write=False) as unit:
+                return unit.keys.get(key_id)
+        except NotFound:
+            return None
 
     @abstractmethod
     def ledger(self) -> Ledger:

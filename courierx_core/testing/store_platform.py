@@ -143,6 +143,21 @@ class PlatformContract:
         with store.begin(tenant) as unit:
             assert [each.id for each in unit.keys.list()] == [own.id]
 
+    def test_a_key_is_read_as_it_is_now(self, store: Store[Any]) -> None:
+        tenant = add_tenant(store)
+        new = ApiKey(
+            tenant_id=tenant, name="its", digest=new_secret()[1], scopes=("lists:read",), expires_at=utcnow()
+        )
+        with store.begin(tenant) as unit:
+            own = unit.keys.add(new)
+        with store.platform() as platform:
+            root = platform.keys.add(ApiKey(digest=new_secret()[1]))
+        assert (store.key(own.id), store.key(root.id)) == (own, root)
+        with store.begin(tenant) as unit:
+            revoked = unit.keys.revoke(own.id)
+        assert store.key(own.id) == revoked
+        assert [store.key(unknown) for unknown in (root.id + 1000, 0, -1, 2**80)] == [None] * 4
+
     def test_the_owner_of_a_row_is_found(self, store: Store[Any]) -> None:
         add_tenant(store, "one")
         tenant = add_tenant(store, "two")

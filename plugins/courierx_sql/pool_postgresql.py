@@ -12,10 +12,12 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
+from psycopg.adapt import Transformer
 from psycopg.errors import error_from_result
 from sqlalchemy import Connection
 from sqlalchemy.exc import DisconnectionError, OperationalError
 
+from courierx_core.access.model import ApiKey
 from courierx_sql.base import STEADY, WRITE
 from courierx_sql.guard import PLATFORM, TENANT
 from courierx_sql.sets_postgresql import BIND_PLATFORM
@@ -65,9 +67,32 @@ def begin(connection: Connection) -> None:
     elif bound is not None:
         words += f"; SELECT set_config('courierx.tenant', '{int(bound)}', true)"
     driver: Any = connection.connection.driver_connection
+    _exchange(driver, words)
+
+
+def find_key(driver: psycopg.Connection[Any], key_id: int) -> ApiKey | None:
+    """Read a key in one round trip: every request asks for one before anything else. Statements sent
+    together are a transaction, so the binding ends with them."""
+    asked = f"SELECT {', '.join(_KEY)} FROM api_keys WHERE id = {key_id:d}"
+    result = _exchange(driver, f"{BIND_PLATFORM}; {asked}")
+    reader = Transformer(driver)
+    reader.set_pgresult(result)
+    for row in reader.load_rows(0, result.ntuples, tuple):
+        found = dict(zip(_KEY, row, strict=True))
+        return ApiKey(**{**found, "scopes": tuple(found["scopes"])})
+    return None
+
+
+_KEY = ApiKey.__struct_fields__
+
+
+def _exchange(driver: psycopg.Connection[Any], words: str) -> pq.abc.PGresult:
+    """Run statements without parameters in one round trip; return the last one's result. Raises SQLAlchemy's
+    OperationalError."""
     try:
         result = driver.pgconn.exec_(words.encode())
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             raise error_from_result(result)
     except psycopg.Error as error:
-        raise OperationalError("BEGIN", None, error) from error
+        raise OperationalError(words.partition(" ")[0], None, error) from error
+    return result

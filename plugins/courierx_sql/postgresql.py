@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
@@ -12,6 +13,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import Engine, create_engine, event
 
+from courierx_core.access.model import ApiKey
 from courierx_core.errors import Conflict, StoreError
 from courierx_core.ports import driver
 from courierx_core.ports.driver import Problem, Secret
@@ -20,7 +22,8 @@ from courierx_migrations import HEAD
 from courierx_sql import dump_postgresql, sets_postgresql
 from courierx_sql.base import SqlStore, json_text
 from courierx_sql.ledger_postgresql import PostgresLedger
-from courierx_sql.pool_postgresql import begin, check_out
+from courierx_sql.pool_postgresql import begin, check_out, find_key
+from courierx_sql.rows.slice import is_id
 from courierx_sql.sets import Sets
 
 APP_ROLE = "courierx_app"
@@ -122,6 +125,13 @@ class PostgresStore(SqlStore[Config]):
             connection.execute("SELECT set_config('statement_timeout', %s, false)", (most,))
         connection.autocommit = False
         return connection
+
+    def key(self, key_id: int) -> ApiKey | None:
+        if not is_id(key_id):
+            return None
+        with self.translated(), closing(self.engine.raw_connection()) as pooled:
+            driver: Any = pooled.driver_connection
+            return find_key(driver, key_id)
 
     def ledger(self) -> Ledger:
         return PostgresLedger(self.connect, self.explain)

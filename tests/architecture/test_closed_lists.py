@@ -46,6 +46,7 @@ def test_what_a_store_does() -> None:
     assert offers(Store) == {
         "begin",
         "platform",
+        "key",
         "ledger",
         "upgrade",
         "revision",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import types
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
@@ -120,6 +121,10 @@ def _texts(given: object, path: str) -> Iterator[tuple[str, str]]:
             yield from _texts(value, f"{path}[{at}]")
 
 
+_fields_of = cache(msgspec.structs.fields)
+"""Of one of our own types; to read its annotations anew costs more than all the rest of a body."""
+
+
 def _fields(
     kind: type[msgspec.Struct],
     given: Mapping[str, object],
@@ -128,7 +133,7 @@ def _fields(
     strict: bool,
 ) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    known = msgspec.structs.fields(kind)
+    known = _fields_of(kind)
     for name in given.keys() - {field.encode_name for field in known}:
         text = f"is not a field here; there are: {', '.join(field.encode_name for field in known)}"
         problems.append(FieldProblem(f"{path}{name[:_NAME_MAX]}", "unknown", text))
@@ -170,7 +175,7 @@ def _value(kind: object, given: object, path: str, problems: list[FieldProblem],
 
 
 def _unreadable(kind: type[msgspec.Struct], values: Mapping[str, Any]) -> Iterator[FieldProblem]:
-    for field in msgspec.structs.fields(kind):
+    for field in _fields_of(kind):
         given, name = values.get(field.name), field.encode_name
         inner = _without_none(field.type)
         if isinstance(given, tuple):
