@@ -105,8 +105,11 @@ def _no_transport(configuration: Configuration) -> Problem:
 
 def _store(store: Store[Any], runtime: Runtime, configuration: Configuration) -> list[Problem]:
     """Say what is in the database that keeps mail from going out."""
-    if not store.revision():
+    if not (revision := store.revision()):
         return [Problem("warning", "no_schema", "The database is empty.", "Run: courierx db upgrade")]
+    if store.outdated():
+        what = f"The database is at schema {revision}, older than this version needs."
+        return [Problem("error", "old_schema", what, "Run: courierx db upgrade")]
     found = _paused(store) + webhooks.checkup(store)
     if why := adoption.needed(store, runtime, policy_of(configuration)):
         return [*found, Problem("error", "needs_adoption", f"Nothing is sent: {why}.", adoption.WAY_ON)]

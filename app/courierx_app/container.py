@@ -99,13 +99,15 @@ def build(configuration: Configuration) -> Courier:
 @contextmanager
 def opened(configuration: Configuration, *, migrate: bool = False) -> Iterator[Courier]:
     """Build, and close at the end. An empty SQLite or development database is brought up to date; with
-    `migrate` any is. Raises ConfigError where the schema is missing."""
+    `migrate` any is. Raises ConfigError where the schema is missing, or an older version's."""
     courier = build(configuration)
     try:
         if migrate or (configuration.settings.environment == "development" and not courier.store.revision()):
             courier.store.upgrade()
-        elif not courier.store.revision():
-            raise ConfigError("The database has no schema yet: run `courierx db upgrade`.")
+        elif courier.store.outdated():
+            at = courier.store.revision()
+            was = f"schema {at}, older than this version needs" if at else "no schema yet"
+            raise ConfigError(f"The database has {was}: run `courierx db upgrade`.")
         yield courier
     finally:
         courier.close()

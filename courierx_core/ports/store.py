@@ -373,11 +373,16 @@ class Store(Driver[C]):
 
     @abstractmethod
     def upgrade(self) -> None:
-        """Bring the schema to this version's; a second run after a crash completes it."""
+        """Bring the schema to this version's; a second run after a crash completes it. A newer version's is
+        left as it is: schemas only expand, so this version goes on beside the next."""
 
     @abstractmethod
     def revision(self) -> str:
         """Return the schema's revision; '' for an empty database."""
+
+    @abstractmethod
+    def outdated(self) -> bool:
+        """Return whether this version needs `upgrade` first: the schema is older, or there is none."""
 
     def copy_from(self, source: Store[Any]) -> Iterator[tuple[str, int]]:
         """Take over all that another store holds, as of one moment, ids included: all of it or nothing.

@@ -166,6 +166,7 @@ class UnitContract:
         before = store.revision()
         store.upgrade()
         assert before == store.revision() != ""
+        assert not store.outdated()
         with store.begin(tenant) as unit:
             assert unit.tenant.id == tenant
 

@@ -174,6 +174,9 @@ class SqlStore(Store[C]):
         with self.translated():
             return revision(self.engine)
 
+    def outdated(self) -> bool:
+        return self.revision() < HEAD  # digits, as many in each
+
     def close(self) -> None:
         if self._engine is not None:
             self._engine.dispose()

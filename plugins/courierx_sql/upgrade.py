@@ -16,8 +16,9 @@ _UPGRADE_LOCK = 0x43585550
 
 
 def upgrade(engine: Engine) -> None:
-    """Run what is missing. Safe to repeat and to start from several processes at once."""
-    if revision(engine) == HEAD:
+    """Run what is missing. Safe to repeat, to start from several processes at once, and for the version
+    before, which a deployment may start once more beside the new schema."""
+    if revision(engine) >= HEAD:
         return
     from alembic import command
     from alembic.config import Config

@@ -19,6 +19,7 @@ from courierx_app.cli import cli
 from courierx_app.cli.root import COMMANDS
 from courierx_app.cli.run import run
 from courierx_core.errors import Conflict
+from courierx_sql.base import SqlStore
 
 Cx = Callable[..., str]
 
@@ -220,6 +221,13 @@ def test_the_doctor_leaves_an_empty_folder_empty(
     monkeypatch.delenv("DATABASE_URL")
     assert "no_schema" in cx("doctor")
     assert list(folder.iterdir()) == []
+
+
+def test_an_older_schema_is_not_worked_on(cx: Cx, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(SqlStore, "outdated", lambda _store: True)
+    cx("status", status=1, err="older than this version needs: run `courierx db upgrade`")
+    problems = json.loads(cx("doctor", "--json", status=1))["problems"]
+    assert [each["code"] for each in problems if each["level"] == "error"] == ["old_schema"]
 
 
 def test_the_doctor_says_what_is_wrong_and_exits_1(cx: Cx, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ def test_what_a_store_does() -> None:
         "ledger",
         "upgrade",
         "revision",
+        "outdated",
         "copy_from",
         "backup",
         "restore",

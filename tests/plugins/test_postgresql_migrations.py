@@ -70,6 +70,22 @@ def test_an_empty_database_has_no_revision(make: Make) -> None:
     assert (store.revision(), tables_of(store.engine)) == (HEAD, before)
 
 
+def test_a_schema_is_outdated_until_it_is_ours_and_a_newer_one_is_let_be(make: Make) -> None:
+    store = make()
+    assert store.outdated()
+    store.upgrade()
+    assert not store.outdated()
+    for number, outdated in ((int(HEAD) - 1, True), (int(HEAD) + 1, False)):
+        with store.engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("SET LOCAL ROLE NONE")  # the app's role may only read it
+            connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '{number:04}'")
+        assert store.outdated() == outdated
+    before = tables_of(store.engine)
+    store.upgrade()
+    assert (store.revision(), tables_of(store.engine)) == (f"{int(HEAD) + 1:04}", before)
+
+
 def test_the_history_makes_what_the_code_declares(make: Make) -> None:
     store = make()
     store.upgrade()
