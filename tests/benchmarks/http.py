@@ -91,15 +91,15 @@ def look(courier: Courier, environ: Mapping[str, str], one: Pipeline, sink: Sink
     with courier.store.begin(tenant_id, write=False) as unit:
         (person,) = unit.subscribers.list(limit=1)
     asked = request("GET", f"/subscribers/{person.id}", key)
-    worker = pipeline.start_worker(sink.folder, dict(environ), tenant_id, campaign_id)
+    worker = pipeline.start_worker(sink.folder, dict(environ))
     with running(environ, "ours") as (_, address):
         pipeline.hear(worker, "ready")
         p99(address, asked, count // 10 + 1)
         idle = p99(address, asked, count)
-        assert worker.stdin
-        worker.stdin.write("go\n")
-        worker.stdin.flush()
+        pipeline.tell([worker], "go")
         sending = p99(address, asked, count)
+        pipeline.wait_until_sent(courier, [worker], tenant_id, campaign_id)
+        pipeline.tell([worker], "enough")
         pipeline.hear(worker)
         worker.communicate()
     pipeline.hold(courier, one, tenant_id, campaign_id)

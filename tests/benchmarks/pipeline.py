@@ -1,7 +1,7 @@
 """A whole campaign with its ledger, over SMTP, to a sink: one run of one configuration.
 
-The clock runs from the workers' first claim until they see the campaign completed: connecting and the last
-commit are in it. PostgreSQL is durable, with row-level security and the app's role.
+The clock runs from the workers' first claim until the campaign is completed: connecting and the last commit
+are in it. PostgreSQL is durable, with row-level security and the app's role.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from tests.benchmarks.sizes import Pipeline
 from tests.servers import APP, TEMPLATE, PostgresServer
 
 ROOT = Path(__file__).parents[2]
+LOOK_SECONDS = 0.05
 
 
 def measure(one: Pipeline, sink_kind: type[Sink], postgres: PostgresServer) -> Figures:
@@ -74,19 +75,18 @@ def run(
     with opened(settings, migrate=one.store == "sqlite") as courier:
         tenant_id, campaign_id = prepare(courier, n, one.template)
     meter = Meter(postgres, database_of(environ)) if one.store == "postgresql" else None
-    workers = [start_worker(sink.folder, environ, tenant_id, campaign_id) for _ in range(one.workers)]
+    workers = [start_worker(sink.folder, environ) for _ in range(one.workers)]
     for worker in workers:
         hear(worker, "ready")
     servers = {"sink": sink.pid} | ({"database": postgres.pid} if meter else {})
     spent = {name: -cpu_seconds(pid) for name, pid in servers.items()}
-    with watching or nullcontext({}) as more:
+    with opened(settings) as courier, watching or nullcontext({}) as more:
         began = time.monotonic()
-        for worker in workers:
-            assert worker.stdin
-            worker.stdin.write("go\n")
-            worker.stdin.flush()
-        told = [json.loads(hear(worker)) for worker in workers]
+        tell(workers, "go")
+        wait_until_sent(courier, workers, tenant_id, campaign_id)
         seconds = time.monotonic() - began
+        tell(workers, "enough")
+        told = [json.loads(hear(worker)) for worker in workers]
     for name, pid in servers.items():
         spent[name] += cpu_seconds(pid)
     for worker in workers:
@@ -120,12 +120,30 @@ def database_of(environ: dict[str, str]) -> str:
     return environ["DATABASE_URL"].rpartition("/")[2].partition("?")[0]
 
 
-def start_worker(
-    folder: Path, environ: dict[str, str], tenant_id: int, campaign_id: int
-) -> subprocess.Popen[str]:
+def wait_until_sent(
+    courier: Courier, workers: Sequence[subprocess.Popen[str]], tenant_id: int, campaign_id: int
+) -> None:
+    """Wait until the campaign is completed. Raises RuntimeError when a worker died instead."""
+    while True:
+        with courier.store.begin(tenant_id, write=False) as unit:
+            if unit.campaigns.get(campaign_id).status == "completed":
+                return
+        if any(worker.poll() is not None for worker in workers):
+            raise RuntimeError("a worker died")
+        time.sleep(LOOK_SECONDS)
+
+
+def tell(workers: Sequence[subprocess.Popen[str]], word: str) -> None:
+    for worker in workers:
+        assert worker.stdin
+        worker.stdin.write(f"{word}\n")
+        worker.stdin.flush()
+
+
+def start_worker(folder: Path, environ: dict[str, str]) -> subprocess.Popen[str]:
     path = os.pathsep.join([str(ROOT), *filter(None, sys.path)])
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.benchmarks.worker", str(folder), str(tenant_id), str(campaign_id)],
+        [sys.executable, "-m", "tests.benchmarks.worker", str(folder)],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**environ, "PYTHONPATH": path},
     )  # fmt: skip
 

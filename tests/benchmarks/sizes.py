@@ -38,7 +38,7 @@ class Pipeline(msgspec.Struct, frozen=True):
 class Scale(msgspec.Struct, frozen=True):
     """What the part `scale` does."""
 
-    recipients: int = 40_000
+    recipients: int = 100_000
     """Of the campaign that so many workers send."""
     workers: tuple[int, ...] = (1, 2, 4, 8)
     old: int = 10_000_000
