@@ -53,7 +53,7 @@ ADAPTERS: dict[str, list[str]] = {
 }
 """Adapter -> the extras it needs. Its tests are `tests/plugins/test_<adapter>*.py`."""
 
-KINDS = ("transport", "queue", "limiter", "feedback", "hooks")
+KINDS = ("transport", "feedback", "queue", "limiter", "resolver", "store", "hooks")
 """Those of `courierx plugin new --kind`."""
 
 HELP_CPU_SECONDS = 0.3

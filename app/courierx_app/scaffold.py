@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from string import Template
 
-from courierx_app.plugin_kinds import feedback, hooks, limiter, queue, transport
+from courierx_app.plugin_kinds import feedback, hooks, limiter, queue, resolver, store, transport
 from courierx_core.errors import InvalidInput
 
 NAME_MAX = 40
@@ -34,6 +34,7 @@ def write(name: str, into: Path, kind: str = "transport") -> list[Path]:
         "title": "".join(part.capitalize() for part in name.split("-")),
         "module": kind,
         "env": name.replace("-", "_").upper(),
+        "requires": "courierx",
         **KINDS[kind].WORDS,
     }
     words["use"] = Template(words["use"]).substitute(words)
@@ -57,7 +58,7 @@ version = "0.1.0"
 description = "$does $title."
 readme = "README.md"
 requires-python = ">=3.11"
-dependencies = ["courierx"]
+dependencies = ["$requires"]
 
 [project.optional-dependencies]
 test = ["pytest>=9", "hypothesis>=6.150"] # what the suites of courierx_core.testing need
@@ -93,6 +94,13 @@ _COMMON = {
 }
 """Path -> text, both with `$name` and its kin to fill in."""
 
-KINDS = {"transport": transport, "queue": queue, "limiter": limiter, "feedback": feedback, "hooks": hooks}
-"""Kind -> the module with its own words and files. A store is not among them: what passes its contract is
-weeks of work, and no page to begin from."""
+KINDS = {
+    "transport": transport,
+    "feedback": feedback,
+    "queue": queue,
+    "limiter": limiter,
+    "resolver": resolver,
+    "store": store,
+    "hooks": hooks,
+}
+"""Kind -> the module with its own words and files."""

@@ -19,8 +19,12 @@ from courierx_app.settings import Settings
 from courierx_core.config import env_names
 from courierx_core.errors import InvalidInput
 
+ROOT = Path(__file__).parents[2]
 IN_THE_TEST_KIT = {"pytest", "hypothesis"}
 """What the contract suites import beside the core: tests/architecture/test_core_imports.py says so."""
+
+SOME = {"store": ("-k", "unit or found or slow")}
+"""All of a store's take longer than they tell here: `nox -s third_party` runs them."""
 
 
 def lay_out(folder: Path, kind: str) -> Path:
@@ -52,8 +56,9 @@ def run(folder: Path, *arguments: str, **environ: str) -> str:
 @pytest.mark.parametrize("kind", KINDS)
 def test_its_own_tests_pass(tmp_path: Path, kind: str) -> None:
     told = run(
-        lay_out(tmp_path / "owl", kind), "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests"
-    )
+        lay_out(tmp_path / "owl", kind), "pytest", "-q", "-p", "no:cacheprovider", "-W", "error", "tests",
+        *SOME.get(kind, ()),
+    )  # fmt: skip
     assert "passed" in told
 
 
@@ -93,8 +98,9 @@ def test_its_author_may_check_types_against_ours() -> None:
     assert (files("courierx_core") / "py.typed").is_file()
 
 
-def test_the_command_offers_every_kind() -> None:
+def test_the_command_offers_every_kind_and_ci_tries_it() -> None:
     assert tuple(KINDS) == OFFERED
+    assert f"KINDS = {OFFERED}\n".replace("'", '"') in (ROOT / "noxfile.py").read_text()
 
 
 @pytest.mark.parametrize("name", ["", "Pigeon", "a b", "../up", "9lives", "a--b", "x" * 41])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-KINDS = ("transport", "queue", "limiter", "feedback", "hooks")
+KINDS = ("transport", "feedback", "queue", "limiter", "resolver", "store", "hooks")
 """Those of `courierx_app.scaffold`, which is imported when it is needed."""
 _FOLDER = click.Path(path_type=Path)
 
