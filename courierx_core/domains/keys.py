@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from courierx_core.domains.model import DkimKey, SenderDomain
+from courierx_core.domains.model import DkimKey, SenderDomain, signing
 from courierx_core.mail import dkim_key
 from courierx_core.mail.dkim_key import Algorithm
 from courierx_core.ports.driver import Secret
+from courierx_core.ports.transport import DomainKey
 from courierx_core.secrets import SecretBox
 
 if TYPE_CHECKING:
@@ -50,6 +51,15 @@ def opened(box: SecretBox, domain: SenderDomain) -> dict[str, Secret]:
     """Decrypt the private keys of a domain, by selector. Raises ConfigError where the secret is another."""
     kept = msgspec.json.decode(box.decrypt(domain.secret), type=dict[str, str])
     return {key.selector: Secret(kept[key.selector]) for key in domain.keys}
+
+
+def signing_key(box: SecretBox, domain: SenderDomain) -> DomainKey:
+    """Open the RSA key that signs, or the newest one while none is published. Raises ConfigError."""
+    keys = [key for key in signing(domain.keys) or domain.keys if key.algorithm == "rsa"]
+    key = max(keys, key=lambda key: key.generation)
+    return DomainKey(
+        selector=key.selector, private=opened(box, domain)[key.selector], published=key.published
+    )
 
 
 def loaded(secret: Secret) -> PrivateKey:

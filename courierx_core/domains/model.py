@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from courierx_core.mail.dkim_key import Algorithm
+from courierx_core.ports.transport import RecordType
 
 DomainStatus: TypeAlias = Literal["pending", "verified", "failing"]
 """pending: never verified; verified: its mail is signed, or an operator vouched for it; failing: it was
@@ -42,7 +43,7 @@ class DnsRecord(msgspec.Struct, frozen=True, kw_only=True):
     """What is to be published under a name, and what was found there."""
 
     kind: RecordKind
-    type: Literal["TXT", "CNAME"]
+    type: RecordType
     name: str
     expected: str
     required: bool

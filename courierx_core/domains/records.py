@@ -13,6 +13,7 @@ from courierx_core.domains.model import DnsRecord, SenderDomain
 from courierx_core.mail import dkim_key
 from courierx_core.mail.header import one_line
 from courierx_core.ports.resolver import NoAnswer, Resolver, TimedOut
+from courierx_core.ports.transport import RecordWanted
 
 BOUNCES = "bounce"
 """The label of a domain's own return path."""
@@ -65,9 +66,11 @@ def wanted(domain: SenderDomain, publishing: Publishing) -> tuple[DnsRecord, ...
     return tuple(records)
 
 
-def alias(name: str, target: str) -> DnsRecord:
+def of_transport(record: RecordWanted) -> DnsRecord:
     """Make the record that a transport wants."""
-    return DnsRecord(kind="transport", type="CNAME", name=name, expected=target, required=False)
+    return DnsRecord(
+        kind="transport", type=record.type, name=record.name, expected=record.value, required=False
+    )
 
 
 def look_up(resolver: Resolver[Any], records: Sequence[DnsRecord]) -> tuple[DnsRecord, ...]:
@@ -79,7 +82,7 @@ def look_up(resolver: Resolver[Any], records: Sequence[DnsRecord]) -> tuple[DnsR
 def _looked_up(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
     looks: dict[str, Callable[[Resolver[Any], DnsRecord], DnsRecord]] = {
         "dkim": _dkim, "spf": _spf, "return_path": _return_path, "dmarc": _dmarc,
-        "transport": _alias,
+        "transport": {"CNAME": _alias, "MX": _exchanger, "TXT": _text}[record.type],
     }  # fmt: skip
     try:
         return looks[record.kind](resolver, record)
@@ -110,6 +113,20 @@ def _spf(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
 def _alias(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
     target = resolver.cname(record.name)
     return _found(record, (target,), "" if target == record.expected.lower() else "it leads elsewhere")
+
+
+def _exchanger(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
+    found = [f"{rank} {host}" for rank, host in resolver.mx(record.name)]
+    wanted = record.expected.lower().split()[-1]
+    alone = [each.split()[-1] for each in found] == [wanted]
+    return _found(record, found, "" if alone else f"{wanted} has to be its only mail exchanger")
+
+
+def _text(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:
+    if record.expected.startswith("v=spf1"):
+        return _spf(resolver, record)
+    texts = resolver.txt(record.name)
+    return _found(record, texts, "" if record.expected in texts else "it says something else")
 
 
 def _return_path(resolver: Resolver[Any], record: DnsRecord) -> DnsRecord:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 import msgspec
 
 from courierx_core.courier import Courier
-from courierx_core.domains.keys import NewKeys, new_keys, opened, sealed
+from courierx_core.domains.keys import NewKeys, new_keys, opened, sealed, signing_key
 from courierx_core.domains.model import DnsRecord, SenderDomain, judged, verified_now
-from courierx_core.domains.records import Publishing, alias, look_up, wanted
+from courierx_core.domains.records import Publishing, look_up, of_transport, wanted
 from courierx_core.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from courierx_core.mail.address import normalise
 from courierx_core.ports.store import UnitOfWork
-from courierx_core.ports.transport import TransportDown
+from courierx_core.ports.transport import RecordWanted, TransportDown
 from courierx_core.tenants import service as tenants
 from courierx_core.work import WorkItem
 
@@ -68,7 +69,7 @@ def verify(courier: Courier, tenant_id: int, domain_id: int) -> SenderDomain:
         asked = unit.domains.get(domain_id)
     if courier.resolver is None:
         raise Conflict("Nothing here looks up names: install 'courierx[dns]' and set COURIERX_RESOLVER=dns.")
-    found = look_up(courier.resolver, [*wanted(asked, publishing(courier)), *_aliases(courier, asked)])
+    found = look_up(courier.resolver, [*wanted(asked, publishing(courier)), *_asked_for(courier, asked)])
     with courier.store.begin(tenant_id) as unit:
         return unit.domains.save(judged(unit.domains.lock(domain_id), found, courier.runtime.now()))
 
@@ -153,12 +154,13 @@ def read_name(name: str) -> str:
     return found
 
 
-def _aliases(courier: Courier, domain: SenderDomain) -> Sequence[DnsRecord]:
-    """Ask the transports that sign by themselves; where one cannot be asked, what was wanted stays."""
-    found: dict[str, DnsRecord] = {}
+def _asked_for(courier: Courier, domain: SenderDomain) -> Sequence[DnsRecord]:
+    """Ask the transports for what they want; where one cannot be asked, what was wanted stays."""
+    found: dict[RecordWanted, DnsRecord] = {}
+    key = partial(signing_key, courier.secrets, domain)
     for transport in courier.transports.values():
         try:
-            found |= {name: alias(name, target) for name, target in transport.aliases(domain.domain)}
+            found |= {each: of_transport(each) for each in transport.records(domain.domain, key)}
         except TransportDown as down:
             log.warning("transport %s and the domain %s: %s", transport.name, domain.domain, down.why)
             return _theirs(domain)

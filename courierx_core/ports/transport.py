@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, Literal, TypeAlias
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar, Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from courierx_core.errors import CourierXError
 from courierx_core.mail.wire import on_the_wire
-from courierx_core.ports.driver import C, Driver
+from courierx_core.ports.driver import C, Driver, Secret
 
 Stream: TypeAlias = Literal["transactional", "broadcast"]
 Stage: TypeAlias = Literal["connect", "auth", "envelope", "data", "answer"]
 Scope: TypeAlias = Literal["recipient", "message", "sender", "transport"]
+RecordType: TypeAlias = Literal["CNAME", "MX", "TXT"]
 Feature: TypeAlias = Literal["attachments", "inline", "cc", "headers", "tags", "metadata", "smtputf8"]
 
 
@@ -144,6 +145,24 @@ class TransportDown(CourierXError):
         self.retry_after = retry_after
 
 
+class DomainKey(msgspec.Struct, frozen=True, kw_only=True):
+    """The DKIM key that signs for a sender domain, or will once it is published."""
+
+    selector: str
+    private: Secret
+    """An RSA key of 2048 bits: PKCS #8 in base64."""
+    published: bool
+    """Its record was found in the DNS."""
+
+
+class RecordWanted(NamedTuple):
+    """A record of the DNS; the value of an MX is preference and host."""
+
+    type: RecordType
+    name: str
+    value: str
+
+
 class Session(ABC):
     """A thread's open conversation with the far side; it never leaves the thread that opened it."""
 
@@ -178,9 +197,9 @@ class Transport(Driver[C]):
         """Return this instance's traits: the class's, tightened by its configuration."""
         return self.traits
 
-    def aliases(self, domain: str) -> Sequence[tuple[str, str]]:
-        """Return the CNAMEs, name and target, that a far side which signs wants for a sender domain, after
-        making the domain known there. May do I/O. Raises TransportDown."""
+    def records(self, domain: str, key: Callable[[], DomainKey]) -> Sequence[RecordWanted]:
+        """Return what the far side wants in the DNS of a sender domain, after making the domain known there;
+        `key` gives a far side that signs the domain's own key. May do I/O. Raises TransportDown."""
         return ()
 
     @abstractmethod

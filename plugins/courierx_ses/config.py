@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
 from msgspec import Meta
 
+from courierx_core.domains.records import BOUNCES
 from courierx_core.ports.driver import Config, Secret
 
 Seconds: TypeAlias = Annotated[float, Meta(gt=0)]
+_LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 _TENANT_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -40,6 +42,11 @@ class SesConfig(AwsConfig, frozen=True, kw_only=True):
     """The From whose identity `courierx doctor` looks up."""
     tenant: Annotated[str, Meta(extra={"env": "SES_TENANT_NAME"}, examples=["courierx-{tenant_id}"])] = ""
     """The SES tenant that mail is sent for; `{tenant_id}` becomes the number of ours. Unset: none."""
+    dkim: Annotated[Literal["easy", "own"], Meta(extra={"env": "SES_DKIM"})] = "easy"
+    """Whose key SES signs with: one of its own, by three CNAMEs (easy); or the sender domain's, which signs
+    over other transports too and needs no records but ours (own)."""
+    mail_from: Annotated[str, Meta(extra={"env": "SES_MAIL_FROM"}, examples=["ses"])] = ""
+    """The label below each sender domain that is its MAIL FROM, which aligns SPF. Unset: Amazon's."""
     per_second: Annotated[int, Meta(ge=0)] = 0
     """Messages per second at most; 0 takes what SES allows the account."""
     max_concurrency: Annotated[int, Meta(ge=1, le=200)] = 20
@@ -53,6 +60,11 @@ class SesConfig(AwsConfig, frozen=True, kw_only=True):
         if self.tenant and not _TENANT_NAME.fullmatch(self.tenant_name(1)):
             raise ValueError(
                 f"tenant is {self.tenant!r}; it takes 64 letters, digits, - and _ at most, and {{tenant_id}}"
+            )
+        if (self.mail_from and not _LABEL.fullmatch(self.mail_from)) or self.mail_from == BOUNCES:
+            raise ValueError(
+                f"mail_from is {self.mail_from!r}; it takes one label such as ses, but not {BOUNCES}, where "
+                "bounces come to CourierX"
             )
 
     def tenant_name(self, tenant_id: int) -> str:

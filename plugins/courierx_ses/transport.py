@@ -7,7 +7,7 @@ itself; so it signs, and our id travels as a header and as a message tag.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import Any, ClassVar
 
@@ -17,8 +17,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 from courierx_core.ports.driver import Problem, Runtime
 from courierx_core.ports.transport import (
     Accepted,
+    DomainKey,
     Envelope,
     Receipt,
+    RecordWanted,
     Refused,
     Session,
     Traits,
@@ -28,8 +30,8 @@ from courierx_ses import checkup
 from courierx_ses.account import Allowance
 from courierx_ses.client import begin, begun, ses_client
 from courierx_ses.config import SesConfig
-from courierx_ses.easy_dkim import easy_dkim
 from courierx_ses.events import SEND_ID_TAG
+from courierx_ses.identity import records_of
 from courierx_ses.verdicts import answered, is_quota, unanswered
 
 MAX_BYTES = 40_000_000
@@ -72,8 +74,8 @@ class SesTransport(Transport[SesConfig]):
             per_second=max(1, int(rate)) if rate else 0,
         )
 
-    def aliases(self, domain: str) -> Sequence[tuple[str, str]]:
-        return easy_dkim(self.client(), domain)
+    def records(self, domain: str, key: Callable[[], DomainKey]) -> Sequence[RecordWanted]:
+        return records_of(self.client(), self.config, domain, key)
 
     def open(self) -> Session:
         return SesSession(self)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from base64 import b64decode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from courierx_app.settings import read
 from courierx_core.courier import Courier
 from courierx_core.domains import service
 from courierx_core.domains.keys import opened
-from courierx_core.ports.transport import TransportDown
+from courierx_core.ports.transport import DomainKey, RecordWanted, TransportDown
 from courierx_core.testing import DnsServer
 from courierx_core.worker import Worker
 
@@ -239,7 +239,13 @@ def test_a_transport_that_signs_has_records_of_its_own(
 ) -> None:
     (transport,) = courier.transports.values()
     wants = [(f"t{number}._domainkey.example.com", f"t{number}.dkim.far.example") for number in range(2)]
-    monkeypatch.setattr(transport, "aliases", lambda _: wants)
+    keys: list[DomainKey] = []
+
+    def asked(_domain: str, key: Callable[[], DomainKey]) -> list[RecordWanted]:
+        keys.append(key())
+        return [RecordWanted("CNAME", *each) for each in wants]
+
+    monkeypatch.setattr(transport, "records", asked)
     dns.cname(*wants[0])
 
     def theirs(answer: Any) -> list[tuple[str, str, bool | None]]:
@@ -251,11 +257,14 @@ def test_a_transport_that_signs_has_records_of_its_own(
     expected = [(*wants[0], True), (*wants[1], False)]
     assert theirs(client.post(f"/domains/{domain['id']}/verify")) == expected
     assert theirs(client.get(f"/domains/{domain['id']}")) == expected
+    (key,) = keys
+    rsa = next(each for each in domain["records"] if each["required"])
+    assert (key.published, rsa["name"]) == (False, f"{key.selector}._domainkey.example.com")
 
-    def down(_: str) -> Any:
+    def down(*_: Any) -> Any:
         raise TransportDown("away")
 
-    monkeypatch.setattr(transport, "aliases", down)
+    monkeypatch.setattr(transport, "records", down)
     dns.cname(*wants[1])
     found = client.post(f"/domains/{domain['id']}/verify")
     assert theirs(found) == [(*wants[0], True), (*wants[1], True)]

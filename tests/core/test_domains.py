@@ -20,12 +20,13 @@ from courierx_core.domains.model import (
     judged,
     signing,
 )
-from courierx_core.domains.records import Publishing, look_up, wanted
+from courierx_core.domains.records import Publishing, look_up, of_transport, wanted
 from courierx_core.domains.service import read_name
 from courierx_core.errors import InvalidInput
 from courierx_core.mail import dkim_key
 from courierx_core.ports.driver import Config, Runtime
 from courierx_core.ports.resolver import NoAnswer, Resolver, TimedOut
+from courierx_core.ports.transport import RecordType, RecordWanted
 
 NOTHING = Publishing()
 NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
@@ -203,6 +204,27 @@ def test_return_paths(zone: Any, ok: bool | None) -> None:
     assert record.ok is ok
     domain = msgspec.structs.replace(domain_of(), records=(record,))
     assert domain.return_path == ("bounce.example.com" if ok else "")
+
+
+@pytest.mark.parametrize(
+    ("wants", "zone", "ok"),
+    [
+        (("CNAME", "to.far.net"), {"CNAME": {"at.example.com": "to.far.net"}}, True),
+        (("CNAME", "to.far.net"), {"CNAME": {"at.example.com": "elsewhere.net"}}, False),
+        (("MX", "10 in.far.net"), {"MX": {"at.example.com": [(5, "in.far.net")]}}, True),
+        (("MX", "10 in.far.net"), {"MX": {"at.example.com": [(5, "in.far.net"), (9, "a.net")]}}, False),
+        (("MX", "10 in.far.net"), {}, False),
+        (("TXT", "v=spf1 mx ~all"), {"TXT": {"at.example.com": ["v=spf1 include:far.net mx -all"]}}, True),
+        (("TXT", "v=spf1 mx ~all"), {"TXT": {"at.example.com": ["v=spf1 a -all"]}}, False),
+        (("TXT", "far-verify=1"), {"TXT": {"at.example.com": ["v=spf1 mx -all", "far-verify=1"]}}, True),
+        (("TXT", "far-verify=1"), {"TXT": {"at.example.com": ["far-verify=2"]}}, False),
+        (("TXT", "far-verify=1"), {"silent": ["at.example.com"]}, None),
+    ],
+)
+def test_records_of_a_transport(wants: tuple[RecordType, str], zone: Any, ok: bool | None) -> None:
+    kind, value = wants
+    (found,) = look_up(Zone(**zone), [of_transport(RecordWanted(kind, "at.example.com", value))])
+    assert (found.ok, bool(found.why)) == (ok, not ok)
 
 
 def test_a_return_path_inside_the_domain_needs_no_alias() -> None:

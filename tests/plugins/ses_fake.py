@@ -17,6 +17,9 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import load_der_private_key
+
 from courierx_core.testing.http import HttpAnswer, HttpCall
 from tests.plugins.http_fake import DeafPeer
 from tests.plugins.ses_events import event
@@ -93,16 +96,25 @@ class SesFake(DeafPeer):
         if path == "/v2/email/account":
             return ok(self.account)
         if (call.method, path) == ("POST", "/v2/email/identities"):
-            return self._identify(json.loads(call.body)["EmailIdentity"])
+            body = json.loads(call.body)
+            return self._identify(body["EmailIdentity"], body.get("DkimSigningAttributes"))
         kind, _, name = path.removeprefix("/v2/email/").partition("/")
+        name, _, part = name.partition("/")
         if kind == "identities" and name in self.identities:
-            return ok(self.identities[name])
-        name = name.removesuffix("/event-destinations")
+            return self._change(self.identities[name], part, call.body) if part else ok(self.identities[name])
         if kind == "configuration-sets" and name in self.sets:
             return ok({"EventDestinations": self.sets[name]})
         return error(404, "NotFoundException", f"{name} does not exist.")
 
-    def _identify(self, name: str) -> HttpAnswer:
+    def _change(self, identity: dict[str, Any], part: str, body: bytes) -> HttpAnswer:
+        given = json.loads(body)
+        if part == "mail-from":
+            identity["MailFromAttributes"] = {**given, "MailFromDomainStatus": "PENDING"}
+            return ok({})
+        identity["DkimAttributes"] = _own_key(given["SigningAttributes"])
+        return ok({"DkimStatus": "PENDING", "DkimTokens": identity["DkimAttributes"]["Tokens"]})
+
+    def _identify(self, name: str, key: dict[str, str] | None = None) -> HttpAnswer:
         if name in self.identities:
             return error(400, "AlreadyExistsException", f"Email identity {name} already exist.")
         tokens = [f"token{number}{len(name)}" for number in range(3)]
@@ -113,7 +125,8 @@ class SesFake(DeafPeer):
             "SigningAttributesOrigin": "AWS_SES",
         }
         self.identities[name] = {
-            "IdentityType": "DOMAIN", "VerifiedForSendingStatus": False, "DkimAttributes": dkim,
+            "IdentityType": "DOMAIN", "VerifiedForSendingStatus": False,
+            "DkimAttributes": _own_key(key) if key else dkim,
         }  # fmt: skip
         return ok(self.identities[name])
 
@@ -155,6 +168,16 @@ class SesFake(DeafPeer):
         ]
         self.events += told
         return told
+
+
+def _own_key(given: Mapping[str, str]) -> dict[str, Any]:
+    key = load_der_private_key(base64.b64decode(given["DomainSigningPrivateKey"]), None)
+    assert isinstance(key, RSAPrivateKey)
+    assert 1024 <= key.key_size <= 2048  # or SES refuses it
+    return {
+        "SigningEnabled": True, "Status": "PENDING", "Tokens": [given["DomainSigningSelector"]],
+        "SigningAttributesOrigin": "EXTERNAL",
+    }  # fmt: skip
 
 
 def ok(body: dict[str, Any]) -> HttpAnswer:

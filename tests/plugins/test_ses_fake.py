@@ -12,14 +12,17 @@ import botocore.session
 import pytest
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from courierx_core.mail.dkim_key import generate
 from courierx_core.ports.driver import Secret
-from courierx_core.ports.transport import Accepted
+from courierx_core.ports.transport import Accepted, DomainKey
 from courierx_core.testing import FakeEnvelope
 from courierx_ses import verdicts
 from courierx_ses.config import SesConfig
 from courierx_ses.transport import SesTransport
 from tests.plugins.ses_events import PARTS
 from tests.plugins.ses_fake import STORIES, SesFake
+
+PRIVATE = Secret(base64.b64encode(generate("rsa")[0]).decode("ascii"))
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +56,8 @@ def fits(shape: Shape, value: object, where: str) -> None:
     if shape.type_name == "structure":
         assert isinstance(value, dict)
         assert set(value) <= set(shape.members), (where, set(value) - set(shape.members))
-        assert set(shape.required_members) <= set(value), (where, shape.required_members)
+        in_path = {name for name, each in shape.members.items() if each.serialization.get("location")}
+        assert set(shape.required_members) - in_path <= set(value), (where, shape.required_members)
         for name, each in value.items():
             fits(shape.members[name], each, f"{where}.{name}")
     if shape.type_name == "list":
@@ -90,9 +94,13 @@ def test_requests_and_answers_have_the_models_form(fake: SesFake, service: Servi
         }
     ]
     made = transport(
-        fake, sender_email="n@acme.example", configuration_set="main", tenant="cx-{tenant_id}"
+        fake, sender_email="n@acme.example", configuration_set="main", tenant="cx-{tenant_id}",
+        dkim="own", mail_from="ses",
     )  # fmt: skip
     made.check()
+    key = DomainKey(selector="cx1r", private=PRIVATE, published=True)
+    for domain in ("acme.example", "new.example"):
+        made.records(domain, lambda: key)
     session = made.open()
     assert isinstance(session.send(FakeEnvelope(7, "ann@x.example")), Accepted)
     session.close()
@@ -104,11 +112,13 @@ def test_requests_and_answers_have_the_models_form(fake: SesFake, service: Servi
         if call.body:
             fits(operation.input_shape, json.loads(call.body), operation.name)
         answer = fake._respond_as_ses(call)
-        fits(operation.output_shape, json.loads(answer.body), operation.name)
-    made_now = json.loads(fake._identify("new.example").body)
-    fits(service.operation_model("CreateEmailIdentity").output_shape, made_now, "CreateEmailIdentity")
+        if answer.status == 200:  # asked again, an identity is there already
+            fits(operation.output_shape, json.loads(answer.body), operation.name)
+    easy = json.loads(fake._identify("other.example").body)
+    fits(service.operation_model("CreateEmailIdentity").output_shape, easy, "CreateEmailIdentity")
     assert seen == {
         "SendEmail", "GetAccount", "GetEmailIdentity", "GetConfigurationSetEventDestinations",
+        "CreateEmailIdentity", "PutEmailIdentityDkimSigningAttributes", "PutEmailIdentityMailFromAttributes",
     }  # fmt: skip
 
 
