@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from courierx_core.errors import ConfigError
+from courierx_core.errors import ConfigError, NotFound
 from courierx_core.metrics.tallies import Tallies
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.feedback import FeedbackSource
@@ -17,6 +17,7 @@ from courierx_core.ports.resolver import Resolver
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
 from courierx_core.secrets import SecretBox
+from courierx_core.transports.own import OwnTransports
 from courierx_core.transports.routes import Route
 from courierx_core.transports.warmup import Warmup
 
@@ -69,6 +70,7 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
     transports: Mapping[str, Transport[Any]]
     routes: Mapping[str, Route] = {}
     """By name, none of which is a transport's."""
+    own_transports: OwnTransports = msgspec.field(default_factory=OwnTransports)
     feedback: Mapping[str, FeedbackSource[Any]] = {}
     """By the name in their URL: a transport's, or their own where no transport is called so."""
     hooks: Hooks
@@ -90,7 +92,19 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
         route = self.routes.get(name)
         if route is not None:
             return route.names
-        return (name,) if name in self.transports else ()
+        return (name,) if self.find_transport(name) is not None else ()
+
+    def find_transport(self, name: str) -> Transport[Any] | None:
+        """Return the transport of that name: the platform's, or a tenant's own by its whole name (as of some
+        seconds ago). Raises StoreError."""
+        return self.transports.get(name) or self.own_transports.get(self.store, self.runtime, name)
+
+    def transport(self, name: str) -> Transport[Any]:
+        """Return a transport that `ways` gave. Raises NotFound where it was taken away since."""
+        found = self.find_transport(name)
+        if found is None:
+            raise NotFound(f"There is no transport called {name!r} any more.")
+        return found
 
     @property
     def ways_known(self) -> str:
@@ -108,6 +122,7 @@ class Courier(msgspec.Struct, frozen=True, kw_only=True):
             source.close()
         for transport in self.transports.values():
             transport.close()
+        self.own_transports.close()
         self.queue.close()
         self.limiter.close()
         if self.resolver is not None:

@@ -39,6 +39,7 @@ from courierx_app.api.lists import ListController
 from courierx_app.api.live import progress_stream
 from courierx_app.api.messages import MessageController
 from courierx_app.api.metrics import metrics
+from courierx_app.api.own_transports import OwnTransportController
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.provider_events import provider_events
 from courierx_app.api.quotas import QuotaController
@@ -65,6 +66,7 @@ from courierx_core.errors import CourierXError
 CONTROLLERS = (
     HealthController,
     TenantController,
+    OwnTransportController,
     QuotaController,
     TransportController,
     SubscriberController,

@@ -32,6 +32,7 @@ from courierx_core.plugins import (
 )
 from courierx_core.ports.driver import Config, Driver, Runtime
 from courierx_core.secrets import SecretBox
+from courierx_core.transports.own import OwnTransports
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +82,7 @@ def build(configuration: Configuration) -> Courier:
         limiter=_only(made, LIMITERS),
         resolver=_only(made, RESOLVERS) if settings.resolver else None,
         transports=made.get(TRANSPORTS.group, {}),
+        own_transports=OwnTransports(TRANSPORTS.load),
         routes=configuration.routes,
         feedback=made.get(FEEDBACK.group, {}),
         hooks=hooks,

@@ -72,7 +72,7 @@ class Prepared(msgspec.Struct, frozen=True, kw_only=True):
         """Raise ConfigError where no far side can be used now, before anybody waits for it."""
         with courier.store.begin(self.tenant_id, write=False) as unit:
             name = way_of(courier, unit, self.campaign.transport)
-        errors = [_error(courier.transports[each]) for each in courier.ways(name)]
+        errors = [_error(courier.transport(each)) for each in courier.ways(name)]
         problem = errors[0] if errors and all(errors) else None
         if problem is not None:
             raise ConfigError(f"{problem.text.rstrip('.')}. {problem.remedy}".strip())

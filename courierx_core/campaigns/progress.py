@@ -301,7 +301,7 @@ def _for_the_rate(courier: Courier, found: _Found) -> Iterator[Waiting]:
     message, pace = found.message, found.pace
     name, traits = (
         message.transport,
-        [courier.transports[each].limits() for each in _shared(courier, message)],
+        [courier.transport(each).limits() for each in _shared(courier, message)],
     )
     if not traits or not all(each.per_second for each in traits):
         return

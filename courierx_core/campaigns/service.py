@@ -121,7 +121,7 @@ def examine(courier: Courier, unit: UnitOfWork, campaign: Campaign) -> None:
         check_headers(campaign.headers)
     except InvalidInput as error:
         checks.problems += error.problems
-    check_way(courier, checks, campaign.transport)
+    check_way(courier, unit.tenant_id, checks, campaign.transport)
     try:
         template = _template(unit, campaign)
     except NotFound as error:

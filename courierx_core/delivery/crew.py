@@ -23,6 +23,7 @@ from courierx_core.messages.model import Message
 from courierx_core.messages.service import complete_message, pause_message, settle_message
 from courierx_core.ports.ledger import Outcome
 from courierx_core.transports import service as transports
+from courierx_core.transports.own import owner_of
 from courierx_core.work import WorkItem
 
 log = logging.getLogger("courierx.delivery")
@@ -75,6 +76,8 @@ class SendCrew:
             if transport is None:
                 return None
             return OpenItem(item, message, transport, self._compiled(found, transport))
+        except StoreError:
+            raise
         except CourierXError as error:
             self._loaded.pop(item.subject_id, None)
             self.pause(message, str(error))
@@ -94,7 +97,8 @@ class SendCrew:
         route = self.courier.routes.get(message.transport)
         if route is not None:
             return route.choose(item_id, self._rest)
-        if message.transport not in self.courier.transports:
+        foreign = owner_of(message.transport) not in (None, message.tenant_id)
+        if foreign or not self.courier.ways(message.transport):
             raise CourierXError(
                 f"Message {message.id} goes over transport {message.transport!r}, which this worker does not"
                 f" have (it has: {self.courier.ways_known}). Configure it, then resume."
@@ -103,7 +107,7 @@ class SendCrew:
 
     def _compiled(self, found: _Loaded, transport: str) -> Compiled:
         """Return the message as this transport gets it: signed, unless the far side does that."""
-        signs = self.courier.transports[transport].limits().signs
+        signs = self.courier.transport(transport).limits().signs
         compiled = found.compiled.get(signs)
         if compiled is None:
             filters = self.courier.hooks.template_filters()
@@ -137,8 +141,11 @@ class SendCrew:
             self._paused, self._looked_at = transports.paused(self.courier), now
 
     def line(self, transport: str) -> Line:
-        driver = self.courier.transports[transport]
+        driver = self.courier.transport(transport)
         sender = self._senders.get(transport)
+        if sender is not None and sender.transport is not driver:  # a tenant's own, changed since
+            sender.close()
+            sender = None
         if sender is None:
             sender = self._senders[transport] = Sender(driver, self.courier.hooks.tracing)
         return Line(driver, sender, self._health.setdefault(transport, Health()))

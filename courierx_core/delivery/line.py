@@ -118,6 +118,11 @@ class Line:
         self.not_before = health.until
         """Monotonic time before which nothing is intended: a rate, or an outage."""
 
+    @property
+    def spent(self) -> bool:
+        """Nothing of it is left: its far side may be spoken to anew."""
+        return self.feed is None and not self.items and not self.under_way
+
     def ready(self, now: float) -> bool:
         """It has something to intend, and may, at monotonic time `now`."""
         return bool(self.items) and now >= self.not_before

@@ -358,7 +358,7 @@ class SendRun:
             self._items[item.id] = opened
             name = opened.transport
             line = self._lines.get(name)
-            if line is None:
+            if line is None or line.spent:
                 line = self._lines[name] = self.crew.line(name)
                 self._resize(max(self._window, 2 * line.traits.max_concurrency))
             line.items.append(opened)

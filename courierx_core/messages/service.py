@@ -128,7 +128,7 @@ def _check_transport(
         FieldProblem("transport", "feature", f"transport {name!r} cannot carry {feature}")
         for name in ways
         for feature, needed in wanted
-        if needed and feature not in courier.transports[name].limits().features
+        if needed and feature not in courier.transport(name).limits().features
     ]
 
 

@@ -30,6 +30,7 @@ from courierx_core.ports.erasures import Erasures
 from courierx_core.ports.idempotency import Idempotency
 from courierx_core.ports.imports import Files, Imports
 from courierx_core.ports.ledger import Ledger
+from courierx_core.ports.own_transports import OwnTransports
 from courierx_core.ports.people import Lists, OptIns, Segments, Subscribers, Suppressions
 from courierx_core.ports.platform import Keys, PlatformUnit
 from courierx_core.ports.pruning import Pruning
@@ -340,6 +341,7 @@ class UnitOfWork(Protocol):
     upkeep: Upkeep
     pruning: Pruning
     quotas: Quotas
+    own_transports: OwnTransports
 
 
 class Store(Driver[C]):

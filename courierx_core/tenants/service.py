@@ -119,7 +119,7 @@ def edit(
     if on_uncertain is not None:
         changes["on_uncertain"] = on_uncertain
     if transport is not None:
-        check_way(courier, checks, transport)
+        check_way(courier, tenant_id, checks, transport)
         changes["transport"] = transport
     checks.done()
     return unit.tenants.save(msgspec.structs.replace(unit.tenants.get(tenant_id), **changes))

@@ -21,6 +21,7 @@ from courierx_core.testing.store_reports import ReportContract
 from courierx_core.testing.store_resends import ResendContract
 from courierx_core.testing.store_segments import SegmentsContract
 from courierx_core.testing.store_tracking import TrackingContract
+from courierx_core.testing.store_transports import OwnTransportsContract
 from courierx_core.testing.store_units import UnitContract
 from courierx_core.testing.store_upkeep import UpkeepContract
 from courierx_core.testing.store_webhooks import WebhooksContract
@@ -46,6 +47,7 @@ class StoreContract(
     UpkeepContract,
     PruningContract,
     QuotasContract,
+    OwnTransportsContract,
     MetricsContract,
     WebhooksContract,
 ):

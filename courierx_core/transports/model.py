@@ -48,3 +48,18 @@ class TransportStanding(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime | None = None
     recovered: bool | None = None
     warm_day: WarmDay | None = None
+
+
+class OwnTransport(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's own transport as anybody may see it: without its settings."""
+
+    name: str
+    driver: str
+    updated_at: datetime
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """The same as it is kept: `settings` is encrypted JSON."""
+
+    driver: str
+    settings: bytes

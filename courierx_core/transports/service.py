@@ -11,6 +11,7 @@ from courierx_core.operator_mail import tell_operator
 from courierx_core.ports.driver import Problem, checked
 from courierx_core.ports.platform import PlatformUnit
 from courierx_core.transports.model import PausedTransport, RouteStanding, TransportStanding, WarmDay
+from courierx_core.transports.own import owner_of, whole_name
 
 log = logging.getLogger("courierx.transports")
 
@@ -32,10 +33,16 @@ def warm_days(courier: Courier, unit: PlatformUnit, names: Iterable[str]) -> Map
     return days
 
 
-def standing(courier: Courier) -> Sequence[TransportStanding]:
-    """Return every transport of this process, and what is paused elsewhere, by name; asks those that are."""
+def standing(courier: Courier, tenant_id: int | None = None) -> Sequence[TransportStanding]:
+    """Return every transport of this process, and what is paused elsewhere, by name; asks those that are. A
+    tenant sees the platform's and its own, the platform of tenants' own those that are paused."""
     stopped, days = _look(courier, courier.transports)
-    return [_standing(courier, name, stopped, days) for name in sorted({*courier.transports, *stopped})]
+    seen = {*courier.transports, *stopped}
+    if tenant_id is not None:
+        with courier.store.begin(tenant_id, write=False) as unit:
+            own = {whole_name(each.name, tenant_id) for each in unit.own_transports.list()}
+        seen = {name for name in seen if owner_of(name) is None} | own
+    return [_standing(courier, name, stopped, days) for name in sorted(seen)]
 
 
 def _look(
@@ -76,7 +83,7 @@ def _standing(
         state="paused",
         reason=found.reason,
         since=found.since,
-        recovered=recovered(courier, name) if name in courier.transports else None,
+        recovered=recovered(courier, name) if courier.find_transport(name) else None,
         warm_day=days.get(name),
     )
 
@@ -84,7 +91,7 @@ def _standing(
 def check(courier: Courier, name: str) -> Sequence[Problem]:
     """Ask the far side of a transport what is wrong. Raises NotFound."""
     required(courier, name)
-    return checked(courier.transports[name])
+    return checked(courier.transport(name))
 
 
 def pause(courier: Courier, name: str, reason: str) -> bool:
@@ -114,7 +121,7 @@ def resume(courier: Courier, name: str) -> bool:
 
 def required(courier: Courier, name: str) -> None:
     """Raise NotFound unless this process has the transport."""
-    if name not in courier.transports:
+    if courier.find_transport(name) is None:
         have = ", ".join(courier.transports) or "none"
         raise NotFound(f"There is no transport called {name!r}; there is: {have}.")
 
@@ -126,7 +133,7 @@ def way_on(name: str) -> str:
 
 def recovered(courier: Courier, name: str) -> bool:
     """Tell whether the far side is well again, as far as it says; asks it."""
-    driver = courier.transports.get(name)
+    driver = courier.find_transport(name)
     return driver is not None and all(problem.level != "error" for problem in checked(driver))
 
 

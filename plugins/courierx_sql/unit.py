@@ -11,6 +11,7 @@ from courierx_core.ports import (
     idempotency,
     imports,
     metrics,
+    own_transports,
     people,
     platform,
     pruning,
@@ -38,6 +39,7 @@ from courierx_sql.rows.messages import MessageRows
 from courierx_sql.rows.metrics import MetricRows
 from courierx_sql.rows.old_links import OldLinkRows
 from courierx_sql.rows.opt_ins import OptInRows
+from courierx_sql.rows.own_transports import OwnTransportRows
 from courierx_sql.rows.pruning import PruningRows
 from courierx_sql.rows.quotas import QuotaRows
 from courierx_sql.rows.reports import ReportRows
@@ -87,6 +89,7 @@ class SqlUnit:
         self.upkeep: upkeep.Upkeep = UpkeepRows(rows)
         self.pruning: pruning.Pruning = PruningRows(rows)
         self.quotas: quotas.Quotas = QuotaRows(rows)
+        self.own_transports: own_transports.OwnTransports = OwnTransportRows(rows)
 
     @property
     def tenant_id(self) -> int:

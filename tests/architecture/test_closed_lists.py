@@ -38,6 +38,7 @@ def test_the_repositories_of_a_tenant() -> None:
         "tenant_id", "tenant", "subscribers", "lists", "opt_ins", "segments", "suppressions", "templates",
         "campaigns", "messages", "deliveries", "events", "work", "keys", "audit", "idempotency", "secrets",
         "imports", "files", "senders", "domains", "reports", "erasures", "upkeep", "pruning", "quotas",
+        "own_transports",
         "webhooks", "webhook_calls",
     }  # fmt: skip
 

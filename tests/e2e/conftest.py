@@ -20,12 +20,13 @@ from courierx_core.domains import service as domains
 from courierx_core.domains.keys import new_keys
 from courierx_core.hooks import Hooks
 from courierx_core.mail.token import TokenKeys
-from courierx_core.plugins import register
+from courierx_core.plugins import TRANSPORTS, register
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.store import Store
 from courierx_core.ports.transport import Transport
 from courierx_core.secrets import SecretBox
 from courierx_core.tenants.model import Tenant
+from courierx_core.transports.own import OwnTransports
 from courierx_core.transports.routes import Route
 from courierx_core.worker import Worker
 from courierx_embedded.limiter import LocalLimiter
@@ -161,6 +162,7 @@ def assemble(store: Store[Any], tmp_path: Path) -> Iterator[Callable[..., Platfo
             queue=EmbeddedQueue("embedded", EmbeddedQueue.Config(), runtime),
             limiter=LocalLimiter("local", LocalLimiter.Config(), runtime),
             transports={transport.name: transport for transport in transports},
+            own_transports=OwnTransports(TRANSPORTS.load),
             routes=routes or {},
             hooks=hooks or register(),
             tokens=TokenKeys(["k" * 40]),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from litestar import Controller, get, post
 from litestar.params import FromPath
 
-from courierx_app.api.given import TheCourier
+from courierx_app.api.given import TheCaller, TheCourier
 from courierx_app.api.scopes import needs
 from courierx_core.ports.driver import Problem
 from courierx_core.scopes import PLATFORM
@@ -22,9 +22,9 @@ class TransportController(Controller):
     tags = ("Transports",)
 
     @get("/", opt=needs("transports:read"), sync_to_thread=True)
-    def list_(self, courier: TheCourier) -> Sequence[TransportStanding]:
+    def list_(self, courier: TheCourier, caller: TheCaller) -> Sequence[TransportStanding]:
         """List the transports, and which are paused, with the far side's words."""
-        return service.standing(courier)
+        return service.standing(courier, caller.tenant_id)
 
     @get("/routes", opt=needs("transports:read"), sync_to_thread=True)
     def routes(self, courier: TheCourier) -> Sequence[RouteStanding]:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import sys
+import tomllib
+from typing import BinaryIO
 
 import click
 
-from courierx_app.cli.opening import courier
+from courierx_app.cli.opening import courier, tenant_named
 from courierx_app.cli.output import emit, json_option, table
+from courierx_core.errors import InvalidInput
 
 
 @click.group()
 def transports() -> None:
-    """Show, check, pause and resume transports."""
+    """Show, check, pause and resume transports, and give tenants their own."""
 
 
 @transports.command("list")
@@ -94,3 +97,54 @@ def resume(name: str) -> None:
     with courier() as made:
         was = service.resume(made, name)
     click.echo(f"{name} goes on." if was else f"{name} was not paused.")
+
+
+@transports.command("own")
+@click.argument("tenant")
+@json_option
+def own_(tenant: str, as_json: bool) -> None:
+    """List the transports that are TENANT's own (an id or a name)."""
+    with courier() as made, made.store.begin(tenant_named(made, tenant).id, write=False) as unit:
+        found = unit.own_transports.list()
+    if as_json:
+        emit(found)
+    else:
+        table(("NAME", "DRIVER", "CHANGED"), [(each.name, each.driver, each.updated_at) for each in found])
+
+
+@transports.command()
+@click.argument("tenant")
+@click.argument("name")
+@click.argument("driver")
+@click.argument("settings", type=click.File("rb"), default="-")
+def give(tenant: str, name: str, driver: str, settings: BinaryIO) -> None:
+    """Give TENANT a transport of its own called NAME, or change it.
+
+    SETTINGS is a file of what the DRIVER's table in courierx.toml would hold, such as `url = "smtp://..."`;
+    where it is left out, that is read from the standard input, so that no password is on a command line.
+    """
+    from courierx_core.transports import own_service
+
+    try:
+        table_ = tomllib.loads(settings.read().decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+        raise InvalidInput.of("SETTINGS", "invalid", f"is no TOML: {problem}") from None
+    with courier() as made:
+        found = tenant_named(made, tenant)
+        with made.store.begin(found.id) as unit:
+            own_service.give(made, unit, name, driver, table_)
+    click.echo(f"Tenant {found.id}, {found.name}, has a transport {name} of its own.")
+
+
+@transports.command()
+@click.argument("tenant")
+@click.argument("name")
+def take(tenant: str, name: str) -> None:
+    """Take the transport NAME of TENANT's own away; what is on its way over it pauses."""
+    from courierx_core.transports import own_service
+
+    with courier() as made:
+        found = tenant_named(made, tenant)
+        with made.store.begin(found.id) as unit:
+            own_service.take_away(unit, name)
+    click.echo(f"Tenant {found.id}, {found.name}, has no transport {name} any more.")

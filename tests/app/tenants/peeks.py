@@ -46,6 +46,7 @@ def peeks(world: World) -> Iterator[str]:
             ("a key of marks", unit.erasures.key()),
             ("a quota", unit.quotas.list()),
             ("a quota", unit.quotas.list()),
+            ("a transport", unit.own_transports.list() or unit.own_transports.get(CANARY)),
             ("a secret", SECRET in _secrets(unit)),
         ):
             if found:
