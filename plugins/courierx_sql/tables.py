@@ -319,16 +319,6 @@ Index("events_delivery", events.c.tenant_id, events.c.delivery_id)
 Index("events_recipient", events.c.tenant_id, events.c.recipient)
 Index("events_message", events.c.tenant_id, events.c.message_id, events.c.kind)
 
-links = Table(
-    "links",
-    metadata,
-    Column("tenant_id", Big, nullable=False),
-    Column("message_id", Big, nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("url", Text, nullable=False),
-    PrimaryKeyConstraint("tenant_id", "message_id", "number"),
-)
-
 transports = Table(
     "transports",  # named instances; tenant_id 0 is the platform's
     metadata,
@@ -341,15 +331,6 @@ transports = Table(
     updated(),
     Column("warm_day", Json),
     PrimaryKeyConstraint("tenant_id", "name"),
-)
-
-feedback_endpoints = owned(
-    "feedback_endpoints",
-    Column("source", Text, nullable=False),
-    Column("transport", Text, nullable=False),
-    Column("address", Text, nullable=False),
-    Column("secret", LargeBinary, nullable=False, info={ENCRYPTED: True}),
-    created(),
 )
 
 domains = owned(

@@ -13,7 +13,7 @@ from courierx_core.renewal import renew_secrets
 from courierx_core.secrets import SecretBox
 from courierx_core.testing.store_samples import add_tenant
 from courierx_sql.clock import now
-from courierx_sql.tables import feedback_endpoints, transports
+from courierx_sql.tables import transports
 
 OLD, NEW = SecretBox(["o" * 40]), SecretBox(["n" * 40])
 BOTH = SecretBox(["n" * 40, "o" * 40])
@@ -23,15 +23,6 @@ def keep(store: Store[Any], tenant_id: int, box: SecretBox, word: str) -> None:
     """Put one value into every encrypted column, as the adapters do."""
     with store.begin(tenant_id) as unit:
         rows: Any = unit._rows  # type: ignore[attr-defined]
-        shared = {"transport": "smtp", "address": "", "source": "smtp"}
-        rows.execute(
-            rows.insert(feedback_endpoints).values(
-                id=rows.reserve(feedback_endpoints),
-                secret=box.encrypt(word.encode()),
-                created_at=now(),
-                **shared,
-            )
-        )
         unit.domains.add(
             SenderDomain(tenant_id=tenant_id, domain="example.com", secret=box.encrypt(word.encode()))
         )
@@ -46,10 +37,7 @@ def keep(store: Store[Any], tenant_id: int, box: SecretBox, word: str) -> None:
 def kept(store: Store[Any], tenant_id: int) -> list[bytes]:
     with store.begin(tenant_id, write=False) as unit:
         rows: Any = unit._rows  # type: ignore[attr-defined]
-        found = [
-            *rows.execute(rows.select(feedback_endpoints, feedback_endpoints.c.secret)).scalars(),
-            *rows.execute(rows.select(transports, transports.c.settings)).scalars(),
-        ]
+        found = [*rows.execute(rows.select(transports, transports.c.settings)).scalars()]
         found += [domain.secret for domain in unit.domains.list()]
     return [bytes(value) for value in found if value]
 
@@ -58,10 +46,10 @@ def test_everything_stored_moves_to_the_newest_key(store: Store[Any]) -> None:
     tenants = [0, add_tenant(store, "one"), add_tenant(store, "two")]
     for tenant_id in tenants:
         keep(store, tenant_id, OLD, f"canary {tenant_id}")
-    assert renew_secrets(store, BOTH) == 9
+    assert renew_secrets(store, BOTH) == 6
     for tenant_id in tenants:
         assert {NEW.decrypt(value) for value in kept(store, tenant_id)} == {f"canary {tenant_id}".encode()}
-    assert renew_secrets(store, NEW) == 9
+    assert renew_secrets(store, NEW) == 6
 
 
 def test_a_lost_key_is_said_and_changes_nothing(store: Store[Any]) -> None:

@@ -91,7 +91,7 @@ def test_every_revision_only_expands(history: list[tuple[int, list[str]]]) -> No
     "statement",
     [
         "ALTER TABLE campaigns DROP COLUMN utm",
-        "DROP TABLE links",
+        "DROP TABLE senders",
         "ALTER TABLE campaigns RENAME COLUMN utm TO tags",
         "ALTER TABLE deliveries ALTER COLUMN attempt TYPE int",
         "ALTER TABLE deliveries ALTER attempt SET NOT NULL",

@@ -224,14 +224,6 @@ def ledger() -> None:
 
 def surroundings() -> None:
     op.create_table(
-        "links",
-        need("tenant_id", Big),
-        need("message_id", Big),
-        need("number", sa.Integer),
-        need("url", sa.Text),
-        sa.PrimaryKeyConstraint("tenant_id", "message_id", "number"),
-    )
-    op.create_table(
         "transports",
         need("tenant_id", Big),
         *texts("name", "driver"),
@@ -240,12 +232,6 @@ def surroundings() -> None:
         may("paused_until", Utc),
         need("updated_at", Utc),
         sa.PrimaryKeyConstraint("tenant_id", "name"),
-    )
-    owned(
-        "feedback_endpoints",
-        *texts("source", "transport", "address"),
-        need("secret", sa.LargeBinary),
-        need("created_at", Utc),
     )
     op.create_table(
         "idempotency_keys",

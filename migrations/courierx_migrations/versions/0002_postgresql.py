@@ -14,13 +14,13 @@ down_revision = "0001"
 
 WITH_IDS = (
     "tenants", "api_keys", "subscribers", "lists", "suppressions", "templates", "campaigns", "messages",
-    "deliveries", "work", "events", "feedback_endpoints", "audit",
+    "deliveries", "work", "events", "audit",
 )  # fmt: skip
 TENANT_ONLY = (
     "subscribers", "lists", "subscriptions", "templates", "campaigns", "messages", "message_counters",
-    "deliveries", "attempts", "events", "links", "idempotency_keys", "audit",
+    "deliveries", "attempts", "events", "idempotency_keys", "audit",
 )  # fmt: skip
-TENANT_OR_PLATFORM = ("api_keys", "work", "turns", "transports", "feedback_endpoints")
+TENANT_OR_PLATFORM = ("api_keys", "work", "turns", "transports")
 EVERYBODY_READS_ZERO = ("suppressions",)  # tenant 0: the platform's, for all
 LOOKED_UP = (
     "subscribers", "campaigns", "messages", "deliveries", "suppressions", "templates", "lists",

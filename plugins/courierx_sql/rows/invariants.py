@@ -35,7 +35,6 @@ NAMED: tuple[tuple[Table, str, Table], ...] = (
     (t.message_counters, "message_id", t.messages),
     (t.frozen_reports, "message_id", t.messages),
     (t.pruned_deliveries, "message_id", t.messages),
-    (t.links, "message_id", t.messages),
     (t.attempts, "delivery_id", t.deliveries),
     (t.campaigns, "message_id", t.messages),
     (t.subscriptions, "list_id", t.lists),

@@ -15,7 +15,7 @@ from courierx_core.ports.store import UnitOfWork
 from courierx_core.testing.store_samples import new_message
 from courierx_core.webhooks.model import Call
 from courierx_core.work import WorkItem
-from courierx_sql.tables import feedback_endpoints, transports
+from courierx_sql.tables import transports
 from tests.app.tenants.world import CANARY, NOON, World
 
 SECRET = b"their secret"
@@ -93,12 +93,8 @@ def _kept(world: World) -> dict[str, int]:
         unit.quotas.set("day", 10**9)
         unit.webhook_calls.add([Call(tenant_id=tenant, webhook_id=world.ids[tenant]["webhook"], type=CANARY)])
         rows = unit._rows  # type: ignore[attr-defined]
-        for table, more in (
-            (transports, {"name": CANARY, "driver": "mock", "settings": SECRET, "paused_reason": ""}),
-            (feedback_endpoints, {"id": 1, "source": "", "transport": "", "address": "", "secret": SECRET}),
-        ):
-            times = {each: NOON for each in ("created_at", "updated_at") if each in table.c}
-            rows.execute(rows.insert(table).values(**more, **times))
+        theirs = {"name": CANARY, "driver": "mock", "settings": SECRET, "paused_reason": ""}
+        rows.execute(rows.insert(transports).values(**theirs, updated_at=NOON))
         file_id = unit.files.new()
         unit.files.put(file_id, 0, b"theirs")
         return {

@@ -19,7 +19,6 @@ from tests.app.tenants.world import World
 
 ELSEWHERE = {
     "attempts": "only an erasure changes it, by the ids of deliveries that are the tenant's",
-    "links": "nothing reads it through the accessor",
     "turns": "only the ledger reads it, above tenants",
 }
 """Tables whose predicate shows nothing by its absence, and why."""

@@ -81,7 +81,9 @@ def test_a_look_at_anothers_costs_what_a_look_at_nothing_does(world: World) -> N
             with counted(world.courier.store.engine) as statements:
                 answers.append(world.ask(op, key=key, **request(world, op, slot, object_id)))
             ran.append(statements)
-        assert ran[0] == ran[1] != [], (str(op), slot.name)
+        assert ran[0] == ran[1], (str(op), slot.name)
+        # PostgreSQL's store reads a key on libpq itself: always one statement, and not seen here
+        assert ran[0] or slot.kind == "key", (str(op), slot.name)
         texts = [
             {**answer.json(), "detail": re.sub(rf"\b{object_id}\b", "ID", answer.json()["detail"])}
             | {"request_id": ""}
