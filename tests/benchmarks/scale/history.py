@@ -35,6 +35,9 @@ WORK = """
 NEXT_IDS = "SELECT setval('courierx_deliveries_id', %(rows)s + 1), setval('courierx_work_id', %(rows)s + 1)"
 
 
+STATEMENTS = ("claim", "read", "window")
+
+
 def compare(old: int, people: int, rounds: int, server: PostgresServer, say: Callable[[str], None]) -> Part:
     """Return milliseconds a statement with and without `old` deliveries, and the ratios."""
     found: dict[str, list[Figures]] = {}
@@ -76,7 +79,10 @@ def home(server: PostgresServer, people: int, old: int) -> Iterator[tuple[Postgr
 
 
 def measure(store: PostgresStore, tenant: int) -> Figures:
-    """Mail everybody once; return the medians of each statement."""
+    """Mail everybody once; return what the fastest tenth of each statement took at most.
+
+    Not the median: that tells how often somebody else had the processor.
+    """
     clock = Clock()
     send_message(store, tenant, clock)
-    return {f"{name}_ms": statistics.median(clock.wall[name]) * 1e3 for name in ("claim", "read", "window")}
+    return {f"{name}_ms": statistics.quantiles(clock.wall[name], n=10)[0] * 1e3 for name in STATEMENTS}
