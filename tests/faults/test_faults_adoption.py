@@ -89,6 +89,7 @@ def copied_from_production(site: Site) -> None:
 SHAPES = [down_past_the_lateness, restored_from_yesterday, copied_from_production]
 
 
+@pytest.mark.queue
 @pytest.mark.parametrize("shape", SHAPES)
 def test_r23_nothing_is_sent_until_a_person_adopts(sites: Sites, shape: Callable[[Site], None]) -> None:
     case = Open(sites)
@@ -120,6 +121,7 @@ def test_r23_nothing_is_sent_until_a_person_adopts(sites: Sites, shape: Callable
     second.stop()
 
 
+@pytest.mark.queue
 def test_r23_what_is_open_may_be_cancelled_instead(sites: Sites) -> None:
     case = Open(sites)
     site = case.site
@@ -139,6 +141,7 @@ def test_r23_what_is_open_may_be_cancelled_instead(sites: Sites) -> None:
     worker.stop()
 
 
+@pytest.mark.queue
 @pytest.mark.parametrize("shape", SHAPES[1:])
 def test_r23_with_nothing_open_nobody_is_asked(sites: Sites, shape: Callable[[Site], None]) -> None:
     site = sites()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from itertools import pairwise
 from pathlib import Path
@@ -48,13 +48,22 @@ def test_r25_a_killed_migration_is_completed_by_the_next_run(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole, empty, with_rows = databases
-    first, *later = statements(whole)
-    kill_in_each(tmp_path, empty, [first, *later], chance)
+    counts = statements(whole)
+    kill_in_first_and_last(tmp_path, empty, counts, chance)
     upgrade(with_rows, monkeypatch, "0001")
     add_tenant(with_rows)
-    kill_in_each(tmp_path, with_rows, later, chance, was="0001")
+    later = counts[1:]
+    kill_in(range(len(later)), tmp_path, with_rows, later, chance, was="0001")
     with closing(store_of(with_rows)) as store, store.platform() as platform:
         assert [tenant.name for tenant in platform.tenants.list()] == ["Acme"]
+
+
+@pytest.mark.parametrize("setup", ["postgresql+rq"], indirect=True)
+def test_r25_a_killed_migration_is_completed_where_redis_is_configured_too(
+    databases: list[str], tmp_path: Path, seed: int, chance: random.Random, queue: Mapping[str, str]
+) -> None:
+    whole, empty, _ = databases
+    kill_in_first_and_last(tmp_path, empty, statements(whole), chance, **queue)
 
 
 def statements(url: str) -> list[int]:
@@ -80,20 +89,31 @@ def statements(url: str) -> list[int]:
     return [end - start for start, end in pairwise([0, *ends])]
 
 
-def kill_in_each(
-    folder: Path, url: str, counts: Sequence[int], chance: random.Random, *, was: str = ""
+def kill_in_first_and_last(
+    folder: Path, url: str, counts: Sequence[int], chance: random.Random, **environ: str
 ) -> None:
-    """Kill `courierx db upgrade` in one migration after the other; then let it run to its end."""
-    environ = {"DATABASE_URL": url, "COURIERX_SECRET_KEY": SECRET}
-    before = 0
-    for count in counts:
-        nth = before + chance.randint(1, count)
+    kill_in({0, len(counts) - 1}, folder, url, counts, chance, **environ)
+
+
+def kill_in(
+    which: Collection[int],
+    folder: Path,
+    url: str,
+    counts: Sequence[int],
+    chance: random.Random,
+    *,
+    was: str = "",
+    **more: str,
+) -> None:
+    """Kill `courierx db upgrade` in these of its migrations; then let it run to its end."""
+    environ = {"DATABASE_URL": url, "COURIERX_SECRET_KEY": SECRET, **more}
+    for number in sorted(which):
+        nth = sum(counts[:number]) + chance.randint(1, counts[number])
         bent = {**environ, "COURIERX_TEST_BEND": f"kill_at_statement={nth}"}
         killed = Process(folder / "killed.log", folder, bent, "db", "upgrade")
         assert killed.wait() == -9, f"it was not killed at statement {nth}: {killed.words()}"
         with closing(store_of(url)) as store:
             assert store.revision() == was, "half an upgrade was stored"
-        before += count
     again = Process(folder / "again.log", folder, environ, "db", "upgrade")
     assert again.wait() == 0, again.words()
     with closing(store_of(url)) as store:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.faults.conftest import Sites
 from tests.faults.invariants import check_invariants
 from tests.faults.site import Site, wait_for
@@ -29,6 +31,7 @@ def test_r22_an_import_of_any_size_takes_the_same_memory(sites: Sites, thorough:
     check_memory(counts, [peak - bare for peak in peaks])
 
 
+@pytest.mark.queue
 def test_r22_a_campaign_of_any_size_takes_the_same_memory(sites: Sites, thorough: bool) -> None:
     site = sites()
     counts = (100_000, 1_000_000) if thorough else (10_000, 30_000)
