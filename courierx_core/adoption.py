@@ -49,7 +49,7 @@ def check(courier: Courier, owner: str = "") -> str:
     hold every open send and schedule and return why. `owner` is the worker that asks."""
     with courier.store.platform() as platform:
         if owner:
-            platform.beat(owner)
+            platform.beat(owner, courier.hooks.left_out)
         found = platform.installation()
         why = _strange(found, courier.runtime, courier.policy)
         waiting = _waiting(platform) if why else set()

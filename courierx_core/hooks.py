@@ -81,6 +81,11 @@ class Hooks:
         """Name -> why, of each plugin that is left out in this process since something of it raised."""
         return {name: str(why) for name, why in sorted(self._quarantined.items())}
 
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """The same as other processes may be told: not what a hook's error says, which may be of a person."""
+        return {name: _told(why) for name, why in sorted(self._quarantined.items())}
+
     def ask(self, hook: str, answer: type[Any] = object, **given: object) -> list[tuple[str, Any]]:
         """Ask everyone who is not in quarantine, in order, and return names and answers. One that raises, or
         whose answer is not an `answer`, goes there."""
@@ -99,7 +104,9 @@ class Hooks:
         return answers
 
     def _quarantine(self, call: _Call, problem: Exception) -> None:
-        self._quarantined[call.plugin] = call.failed(problem)
+        failed = call.failed(problem)
+        failed.__cause__ = problem
+        self._quarantined[call.plugin] = failed
         log.error("Plugin %s failed in %s and is left out.", call.plugin, call.hook, exc_info=problem)
 
     def startup(self, courier: object) -> None:
@@ -188,3 +195,9 @@ class Hooks:
     def after_send(self, results: Sequence[Outcome]) -> None:
         """Tell every observer; one that raises is logged and left out by this process."""
         self.ask("courierx_after_send", results=results)
+
+
+def _told(why: PluginError) -> str:
+    if isinstance(why, HookFailed):
+        return f"{type(why.__cause__).__name__} in {why.hook}"
+    return str(why).rstrip(".")

@@ -110,7 +110,7 @@ def _store(store: Store[Any], runtime: Runtime, configuration: Configuration) ->
     if store.outdated():
         what = f"The database is at schema {revision}, older than this version needs."
         return [Problem("error", "old_schema", what, "Run: courierx db upgrade")]
-    found = _paused(store) + webhooks.checkup(store)
+    found = _paused(store) + _left_out(store) + webhooks.checkup(store)
     if why := adoption.needed(store, runtime, policy_of(configuration)):
         return [*found, Problem("error", "needs_adoption", f"Nothing is sent: {why}.", adoption.WAY_ON)]
     return [*found, *domains.checkup(store, can_look=bool(configuration.settings.resolver))]
@@ -123,6 +123,19 @@ def _paused(store: Store[Any]) -> list[Problem]:
                 "warning", "transport_paused", f"{each.name} is paused: {each.reason}.", way_on(each.name)
             )
             for each in platform.transports.paused()
+        ]
+
+
+def _left_out(store: Store[Any]) -> list[Problem]:
+    with store.platform(write=False) as platform:
+        return [
+            Problem(
+                "error",
+                "plugin_left_out",
+                f"{each.plugin} is left out by {each.workers} of {platform.workers()} workers: {each.why}.",
+                "Their logs say more. Mend it, and restart them.",
+            )
+            for each in platform.left_out()
         ]
 
 

@@ -75,8 +75,14 @@ WORK_LEASED = Family("courierx_work_leased", "gauge", "Work items that workers h
 TRANSPORT_PAUSED = Family(
     "courierx_transport_paused", "gauge", "1 while a transport is paused for everybody.", ("transport",)
 )
+PLUGIN_LEFT_OUT = Family(
+    "courierx_plugin_left_out",
+    "gauge",
+    "Processes that leave a plugin out because something of it raised: workers, and the one that answers.",
+    ("plugin",),
+)
 
 FAMILIES = (
     INFO, STORE_UP, QUEUE_UP, NEEDS_ADOPTION, WORKERS, HEARTBEAT, SWEEP_LAG, WORK_DUE, WORK_DUE_SECONDS,
-    WORK_LEASED, TRANSPORT_PAUSED, *TALLIED,
+    WORK_LEASED, TRANSPORT_PAUSED, PLUGIN_LEFT_OUT, *TALLIED,
 )  # fmt: skip

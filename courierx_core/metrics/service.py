@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 from courierx_core import adoption
@@ -12,6 +13,7 @@ from courierx_core.metrics.model import (
     HEARTBEAT,
     INFO,
     NEEDS_ADOPTION,
+    PLUGIN_LEFT_OUT,
     QUEUE_UP,
     STORE_UP,
     SWEEP_LAG,
@@ -33,6 +35,7 @@ def read(courier: Courier, *, version: str, tenants: int = 100) -> Mapping[Famil
     found: dict[Family, Samples] = {family: {} for family in FAMILIES}
     found[INFO] = {(version, courier.runtime.environment): 1}
     found[QUEUE_UP] = {(): not any(problem.level == "error" for problem in courier.queue.check())}
+    found[PLUGIN_LEFT_OUT] = {(plugin,): 1 for plugin in courier.hooks.quarantined}
     courier.tallies.write(courier.store)
     try:
         with courier.store.platform(write=False) as platform:
@@ -57,8 +60,15 @@ def _stored(courier: Courier, platform: PlatformUnit, tenants: int) -> dict[Fami
         WORK_DUE_SECONDS: {key: each.due_seconds for key, each in of.items()},
         WORK_LEASED: {key: each.leased for key, each in of.items()},
         TRANSPORT_PAUSED: {(name,): name in paused for name in courier.transports},
+        PLUGIN_LEFT_OUT: _left_out(courier, platform),
         **_tallied(platform, tenants),
     }
+
+
+def _left_out(courier: Courier, platform: PlatformUnit) -> Samples:
+    processes = Counter(courier.hooks.quarantined.keys())
+    processes.update({each.plugin: each.workers for each in platform.left_out()})
+    return {(plugin,): n for plugin, n in processes.items()}
 
 
 def _tallied(platform: PlatformUnit, tenants: int) -> dict[Family, Samples]:

@@ -84,6 +84,15 @@ class Installation(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds since it."""
 
 
+class LeftOut(msgspec.Struct, frozen=True):
+    """A plugin that workers leave out since something of it raised."""
+
+    plugin: str
+    why: str
+    """Of one of them, without what the error says."""
+    workers: int
+
+
 class PlatformUnit(Protocol):
     """One transaction above tenants: a closed list, pinned by a test; controllers never see it."""
 
@@ -120,11 +129,14 @@ class PlatformUnit(Protocol):
     def disown(self) -> None:
         """Let nobody send from here before `courierx adopt`: what is open may be sent elsewhere already."""
 
-    def beat(self, owner: str) -> None:
-        """Note that a worker is alive, now by the database's clock."""
+    def beat(self, owner: str, left_out: Mapping[str, str] = {}) -> None:
+        """Note that a worker is alive, now by the database's clock, and what plugins it leaves out: why."""
 
     def workers(self) -> int:
         """Count the owners with a live lease or a heartbeat in the last minute."""
+
+    def left_out(self) -> Sequence[LeftOut]:
+        """Return what the workers with a heartbeat in the last minute leave out, by name."""
 
     def keep(self) -> None:
         """Make what the calendar asks of the store, such as partitions for the months to come."""

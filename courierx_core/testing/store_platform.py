@@ -286,6 +286,21 @@ class PlatformContract:
         with store.platform() as platform:
             assert platform.workers() == 2
 
+    def test_what_workers_leave_out_is_told_until_they_have_it_again(self, store: Store[Any]) -> None:
+        with store.platform() as platform:
+            assert platform.left_out() == []
+            platform.beat("a", {"stamps": "OSError in courierx_after_send", "letters": "no ink"})
+            platform.beat("b", {"stamps": "OSError in courierx_after_send"})
+            platform.beat("c")
+        with store.platform(write=False) as platform:
+            told = [(each.plugin, each.why, each.workers) for each in platform.left_out()]
+        assert told == [("letters", "no ink", 1), ("stamps", "OSError in courierx_after_send", 2)]
+        with store.platform() as platform:
+            platform.beat("a")
+            assert [(each.plugin, each.workers) for each in platform.left_out()] == [("stamps", 1)]
+            platform.beat("b", {})
+            assert platform.left_out() == []
+
     def test_tenants_with_work_are_told_whatever_tenant_they_are(self, store: Store[Any]) -> None:
         busy, other, idle = add_tenant(store, "busy"), add_tenant(store, "other"), add_tenant(store, "idle")
         for tenant in (busy, other):

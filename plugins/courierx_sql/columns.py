@@ -27,6 +27,7 @@ ENCRYPTED = "courierx_encrypted"
 
 Big = BigInteger().with_variant(Integer, "sqlite")
 Json = JSON().with_variant(JSONB(), "postgresql")
+MaybeJson = JSON(none_as_null=True).with_variant(JSONB(none_as_null=True), "postgresql")
 Ids = JSON(none_as_null=True).with_variant(ARRAY(BigInteger), "postgresql")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, SmallInteger, Table, Text
 
-from courierx_sql.columns import Big, Utc, metadata
+from courierx_sql.columns import Big, MaybeJson, Utc, metadata
 
 installation = Table(
     "installation",
@@ -23,6 +23,7 @@ workers = Table(
     Column("owner", Text, primary_key=True),
     Column("started_at", Utc, nullable=False),
     Column("heartbeat_at", Utc, nullable=False),
+    Column("left_out", MaybeJson),  # plugin -> why; NULL where it has them all
 )
 
 tallies = Table(

@@ -135,11 +135,14 @@ class SqlPlatformUnit:
     def disown(self) -> None:
         installation.disown(self._connection)
 
-    def beat(self, owner: str) -> None:
-        installation.beat(self._connection, owner)
+    def beat(self, owner: str, left_out: Mapping[str, str] = {}) -> None:
+        installation.beat(self._connection, owner, left_out)
 
     def workers(self) -> int:
         return installation.workers(self._connection)
+
+    def left_out(self) -> Sequence[platform.LeftOut]:
+        return installation.left_out(self._connection)
 
     def keep(self) -> None:
         self._sets.keep(self._connection)

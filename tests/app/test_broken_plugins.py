@@ -12,10 +12,15 @@ from click.testing import CliRunner
 from litestar.testing import TestClient
 
 from courierx_app.asgi import create_app
+from courierx_app.checkup import checkup
 from courierx_app.cli.root import cli
 from courierx_app.container import build, opened
 from courierx_app.settings import read
+from courierx_core import adoption
 from courierx_core.errors import CourierXError
+from courierx_core.metrics import service as metrics
+from courierx_core.metrics.model import PLUGIN_LEFT_OUT
+from courierx_core.ports.ledger import Outcome
 from courierx_core.ports.transport import TransportDown
 
 MADE = """
@@ -159,6 +164,26 @@ def test_the_api_starts_and_its_readiness_names_them(folder: Path) -> None:
         }  # fmt: skip
         # a provider tells again what was not answered with a 2xx
         assert client.post("/events/acme-source", json={}).status_code == 500
+
+
+def test_what_a_worker_leaves_out_is_seen_from_other_processes(folder: Path) -> None:
+    broken = read(folder, {})
+    with opened(broken, migrate=True) as worker:
+        worker.hooks.after_send([Outcome(1, 1, 1, "accepted", attempt=1)])
+        assert adoption.check(worker, "worker") == ""
+    well = read(folder, {"COURIERX_DISABLE_PLUGINS": "acme-hooks,acme-lost"})
+    with opened(well) as courier, TestClient(create_app(courier, well.settings, dev=True)) as client:
+        ready = client.get("/health/ready").json()
+        assert ready["plugins"] == {"acme-hooks": "quarantined", "acme-lost": "quarantined"}
+        counted = metrics.read(courier, version="1")[PLUGIN_LEFT_OUT]
+        assert counted == {("acme-hooks",): 1, ("acme-lost",): 1}
+        told = [each.text for each in checkup(well) if each.code == "plugin_left_out"]
+        assert told[0] == "acme-hooks is left out by 1 of 1 workers: OSError in courierx_after_send."
+        assert "ZeroDivisionError" in told[1]
+        adoption.check(courier, "worker")  # started again, without them
+        assert client.get("/health/ready").json()["plugins"] == {}
+        assert not metrics.read(courier, version="1")[PLUGIN_LEFT_OUT]
+        assert not [each for each in checkup(well) if each.code == "plugin_left_out"]
 
 
 def test_what_goes_over_a_broken_transport_waits(folder: Path) -> None:

@@ -18,6 +18,7 @@ from courierx_app.scaffold import KINDS, write
 from courierx_app.settings import Settings
 from courierx_core.config import env_names
 from courierx_core.errors import InvalidInput
+from courierx_core.ports.store import Store
 
 ROOT = Path(__file__).parents[2]
 IN_THE_TEST_KIT = {"pytest", "hypothesis"}
@@ -92,6 +93,14 @@ def test_what_it_is_tested_with_is_installed_with_it(tmp_path: Path) -> None:
     project = tomllib.loads((tmp_path / "owl/pyproject.toml").read_text())["project"]
     offered = {line.partition(">")[0] for line in project["optional-dependencies"]["test"]}
     assert offered == IN_THE_TEST_KIT
+
+
+def test_a_store_around_another_leaves_nothing_of_it_out(tmp_path: Path) -> None:
+    """What has a default in the port would answer for the store within."""
+    write("night-owl", tmp_path / "owl", "store")
+    code = (tmp_path / "owl/src/courierx_night_owl/store.py").read_text()
+    public = {name for name in (*vars(Store), "check", "close") if not name.startswith("_")}
+    assert public <= {"Config", *re.findall(r"^    def (\w+)", code, re.MULTILINE)}
 
 
 def test_its_author_may_check_types_against_ours() -> None:

@@ -25,7 +25,7 @@ def test_what_comes_before_or_above_a_tenant() -> None:
     assert offers(PlatformUnit) == {
         "tenants", "keys", "idempotency", "owner_of", "installation", "save_installation", "beat", "workers",
         "delivery_of", "messages_of", "tenants_with_work", "transports", "keep", "disown",
-        "metrics", "old_links",
+        "metrics", "old_links", "left_out",
     }  # fmt: skip
 
 

@@ -94,6 +94,8 @@ def test_an_observer_that_raises_is_quarantined_and_the_others_go_on(
         hooks.after_send([outcome(2), outcome(3)])
     assert seen == [("bad", 1), ("good", 1), ("good", 2)]
     assert "Plugin bad failed in courierx_after_send" in caplog.text
+    assert "disk full" in hooks.quarantined["bad"]
+    assert hooks.left_out == {"bad": "OSError in courierx_after_send"}
     assert hooks.has_after_send
 
 

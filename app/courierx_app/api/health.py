@@ -33,8 +33,8 @@ class HealthController(Controller):
     @route("/ready", http_method=_LOOK, sync_to_thread=True)
     def ready(self, courier: TheCourier) -> Response[dict[str, Any]]:
         """Say whether the store, the queue and the transports are there: 200 `degraded` without the
-        queue or a transport, while one is paused, while a plugin is left out because it is broken, or while
-        the database waits for `courierx adopt`; 503 without the store."""
+        queue or a transport, while one is paused, while a plugin is left out because it is broken, here or
+        by a worker, or while the database waits for `courierx adopt`; 503 without the store."""
         store, queue = _store(courier), _works(courier.queue)
         stopped = _paused(courier) if store == "ok" else ()
         transports = {
@@ -42,7 +42,8 @@ class HealthController(Controller):
             for name, each in sorted(courier.transports.items())
         }
         adopted = _adoption(courier) if store == "ok" else "unknown"
-        plugins = dict.fromkeys(courier.hooks.quarantined, "quarantined")
+        without = _left_out(courier) if store == "ok" else ()
+        plugins = dict.fromkeys(sorted({*courier.hooks.quarantined, *without}), "quarantined")
         well = queue == adopted == "ok" and set(transports.values()) <= {"ok"} and not plugins
         word = "unavailable" if store != "ok" else "ok" if well else "degraded"
         body = {
@@ -67,6 +68,15 @@ def _store(courier: Courier) -> str:
 def _paused(courier: Courier) -> Collection[str]:
     try:
         return paused(courier)
+    except CourierXError as problem:
+        log.warning("not ready: %s", problem)
+        return ()
+
+
+def _left_out(courier: Courier) -> Collection[str]:
+    try:
+        with courier.store.platform(write=False) as platform:
+            return [each.plugin for each in platform.left_out()]
     except CourierXError as problem:
         log.warning("not ready: %s", problem)
         return ()

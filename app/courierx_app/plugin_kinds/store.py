@@ -38,6 +38,7 @@ from typing import Annotated, Any, ClassVar
 from msgspec import Meta
 
 from courierx_core import Config, Problem, Runtime, Secret, Store
+from courierx_core.access.model import ApiKey
 from courierx_core.config import load
 from courierx_core.plugins import STORES
 from courierx_core.ports.ledger import Ledger
@@ -81,6 +82,9 @@ class ${title}Store(Store[${title}Config]):
         with self._watched("of the platform"), self._inner.platform(write=write, steady=steady) as unit:
             yield unit
 
+    def key(self, key_id: int) -> ApiKey | None:
+        return self._inner.key(key_id)
+
     def ledger(self) -> Ledger:
         """The hot path: what you add here is added to each window of mail."""
         return self._inner.ledger()
@@ -90,6 +94,9 @@ class ${title}Store(Store[${title}Config]):
 
     def revision(self) -> str:
         return self._inner.revision()
+
+    def outdated(self) -> bool:
+        return self._inner.outdated()
 
     def copy_from(self, source: Store[Any]) -> Iterator[tuple[str, int]]:
         return self._inner.copy_from(source)

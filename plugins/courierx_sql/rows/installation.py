@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import Connection, and_, func, select, union, update
+from sqlalchemy import ColumnElement, Connection, and_, func, select, union, update
 
-from courierx_core.ports.platform import DISOWNED, Installation
+from courierx_core.ports.platform import DISOWNED, Installation, LeftOut
 from courierx_core.work import Topic
 from courierx_sql.accessor import insert_into
 from courierx_sql.clock import now
@@ -50,14 +50,11 @@ def disown(connection: Connection) -> None:
     connection.execute(update(installation).values(heartbeat_at=DISOWNED))
 
 
-def beat(connection: Connection, owner: str) -> None:
-    """Note that a worker is alive."""
-    statement = insert_into(connection.dialect.name, known).values(
-        owner=owner, started_at=now(), heartbeat_at=now()
-    )
-    connection.execute(
-        statement.on_conflict_do_update(index_elements=["owner"], set_={"heartbeat_at": now()})
-    )
+def beat(connection: Connection, owner: str, without: Mapping[str, str]) -> None:
+    """Note that a worker is alive, and which plugins it is without."""
+    values = {"heartbeat_at": now(), "left_out": dict(without) or None}
+    statement = insert_into(connection.dialect.name, known).values(owner=owner, started_at=now(), **values)
+    connection.execute(statement.on_conflict_do_update(index_elements=["owner"], set_=values))
 
 
 def tenants_with_work(connection: Connection, topics: Sequence[Topic], held_for: str) -> list[int]:
@@ -72,7 +69,21 @@ def tenants_with_work(connection: Connection, topics: Sequence[Topic], held_for:
 
 def workers(connection: Connection) -> int:
     leases = select(work.c.owner).where(work.c.lease_until > now())
-    heartbeats = select(known.c.owner).where(known.c.heartbeat_at > now(-ALIVE_SECONDS))
+    heartbeats = select(known.c.owner).where(_beating())
     owners = union(leases, heartbeats).subquery()
     statement = select(func.count()).select_from(owners).execution_options(**ABOVE_TENANTS)
     return connection.execute(statement).scalar_one()
+
+
+def left_out(connection: Connection) -> list[LeftOut]:
+    rows = connection.execute(select(known.c.left_out).where(_beating(), known.c.left_out.is_not(None)))
+    found: dict[str, LeftOut] = {}
+    for each in rows.scalars():
+        for plugin, why in each.items():
+            before = found.get(plugin)
+            found[plugin] = LeftOut(plugin, why, before.workers + 1 if before else 1)
+    return [found[plugin] for plugin in sorted(found)]
+
+
+def _beating() -> ColumnElement[bool]:
+    return known.c.heartbeat_at > now(-ALIVE_SECONDS)
