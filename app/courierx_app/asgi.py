@@ -40,6 +40,7 @@ from courierx_app.api.live import progress_stream
 from courierx_app.api.messages import MessageController
 from courierx_app.api.metrics import metrics
 from courierx_app.api.own_transports import OwnTransportController
+from courierx_app.api.paging import provide_cursor
 from courierx_app.api.problems import courierx_problem, http_problem, unexpected_problem
 from courierx_app.api.provider_events import provider_events
 from courierx_app.api.quotas import QuotaController
@@ -120,6 +121,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
         dependencies={
             "courier": Provide(lambda: courier, sync_to_thread=False),
             "caller": Provide(provide_caller, sync_to_thread=False),
+            "cursor": Provide(provide_cursor, sync_to_thread=False),
             "match": Provide(provide_match, sync_to_thread=False),
             "once": Provide(provide_once, sync_to_thread=False),
         },

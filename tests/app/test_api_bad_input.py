@@ -185,3 +185,22 @@ def test_a_cursor_from_elsewhere_is_a_400(client: Client, cursor: str) -> None:
             assert "X-Next-Cursor" in told["detail"]
             seen += 1
     assert seen >= 10
+
+
+@pytest.mark.usefixtures("rows")
+def test_a_cursor_is_good_for_its_own_list_and_filters(client: Client) -> None:
+    cursors = {}
+    for route in routes(client, "get"):
+        if any(each["name"] == "cursor" for each in route.operation.get("parameters", ())):
+            answer = client.get(route.at(1), params={"limit": 1, "tenant_id": 1})
+            if cursor := answer.headers.get("x-next-cursor"):
+                cursors[route.at(1)] = cursor
+    assert len(cursors) >= 6
+    assert len(set(cursors.values())) == len(cursors)
+    elsewhere = [*cursors.values()][1:] + [*cursors.values()][:1]
+    for (path, cursor), other in zip(cursors.items(), elsewhere, strict=True):
+        ours = {"limit": 50, "tenant_id": 1, "cursor": cursor}
+        assert client.get(path, params=ours).status_code == 200, path
+        for wrong in (ours | {"cursor": other}, ours | {"q": "x"}, ours | {"status": "active"}):
+            told = refused(client.get(path, params=wrong), path, 400)
+            assert (told["code"], told["errors"][0]["field"]) == ("invalid_cursor", "cursor"), path

@@ -114,9 +114,6 @@ def http_problem(request: Request[Any, Any, Any], error: HTTPException) -> Respo
         return courierx_problem(request, MalformedBody.of("", "required", "The body is missing."))
     if isinstance(error, ValidationException):
         status, errors = 422, _query_problems(error.extra)
-        if any(each.field == "cursor" for each in errors):
-            told = "is none that a page gave: take X-Next-Cursor of the page before, or its Link"
-            return courierx_problem(request, InvalidCursor.of("cursor", "invalid", told))
         detail = _detail(errors) if errors else detail
     if status >= 500:
         detail = "Something went wrong here."
