@@ -71,11 +71,13 @@ def pruned_of(connection: Connection, delivery_ids: Collection[int]) -> Mapping[
 
 
 def keep(connection: Connection) -> None:
-    """Make the partitions of events for this month and the two after it."""
+    """Make the partitions of events for this month and the two after it; drop those of long ago that are
+    empty."""
     connection.exec_driver_sql(
         "SELECT courierx_add_month((now() AT TIME ZONE 'UTC' + n * interval '1 month')::date)"
         " FROM generate_series(0, 2) AS n"
     )
+    connection.exec_driver_sql("SELECT courierx_drop_empty_months()")
 
 
 def reserve(connection: Connection, name: str, n: int) -> int:

@@ -169,24 +169,6 @@ def test_events_get_their_months(postgres: Postgres, filled: str) -> None:
         assert connection.execute("SELECT courierx_add_month('2001-01-15')").fetchone() == (False,)
 
 
-def test_the_months_to_come_are_made_in_time(postgres: Postgres) -> None:
-    months = "SELECT relname FROM pg_class WHERE relname ~ '^events_[0-9_]{7}$' AND relkind = 'r'"
-    with (
-        postgres.database(template=TEMPLATE) as name,
-        psycopg.connect(postgres.url(name), autocommit=True) as connection,
-    ):
-        made = connection.execute(months).fetchall()
-        assert len(made) == 3
-        for (part,) in made[1:]:
-            connection.execute(f"DROP TABLE {part}".encode())
-        store = PostgresStore("db", PostgresStore.Config(url=Secret(postgres.url(name, APP))), Runtime())
-        for _ in range(2):
-            with store.platform() as platform:
-                platform.keep()
-        store.close()
-        assert sorted(connection.execute(months).fetchall()) == sorted(made)
-
-
 @pytest.mark.parametrize(
     ("user", "app_role", "codes"),
     [
