@@ -13,6 +13,7 @@ Invariant: TypeAlias = Literal[
     "open_deliveries_have_work",  # what is to be sent is covered by an item that will send it
     "completed_is_closed",  # a completed message has no open item and no open delivery
     "no_orphans",  # what a row names is there
+    "pruned_keeps_its_report",  # what is left of a campaign whose deliveries are kept no longer
 ]
 
 

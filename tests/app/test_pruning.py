@@ -27,9 +27,11 @@ from courierx_core.tracking.model import Hit
 from courierx_core.tracking.service import keep
 from courierx_core.upkeep.daily import TURN_SECONDS, plan
 from courierx_core.upkeep.pruning import prune
+from courierx_core.upkeep.service import check
 from courierx_core.webhooks.model import Call, Webhook
 from courierx_core.work import WorkItem
 from courierx_core.worker import TASKS
+from courierx_sql.tables import frozen_reports
 
 Client = TestClient[Litestar]
 SHOP = "https://shop.example/"
@@ -197,3 +199,14 @@ def test_what_a_disabled_receiver_was_told_goes_after_a_month(courier: Courier, 
     assert do(keeping(courier, 0)) == 1
     with courier.store.begin(tenant_id) as unit:
         assert unit.webhook_calls.list(hook.id) == []
+
+
+def test_a_pruned_campaign_without_its_report_is_found(courier: Courier, tenant_id: int, person: int) -> None:
+    mail = Pruned(courier, tenant_id, person)
+    mail.prune()
+    assert dict(check(courier.store))[tenant_id] == []
+    with courier.store.begin(tenant_id) as unit:
+        rows = unit._rows  # type: ignore[attr-defined]
+        rows.execute(rows.delete(frozen_reports))
+    (found,) = dict(check(courier.store))[tenant_id]
+    assert (found.invariant, found.examples) == ("pruned_keeps_its_report", (mail.message_id,))

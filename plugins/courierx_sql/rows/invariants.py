@@ -71,6 +71,7 @@ def checks(tenant: Accessor) -> Iterator[Check]:
         t.work.c.topic.in_(OF_MESSAGE), ~_there(tenant, t.messages, t.work.c.subject_id)
     )
     yield Check("no_orphans", "work to send a message that is not there", lost)
+    yield Check("pruned_keeps_its_report", "pruned campaigns without their report", _untold(tenant))
 
 
 def _sums(tenant: Accessor) -> Select[Any]:
@@ -125,6 +126,15 @@ def _unfinished(tenant: Accessor) -> Select[Any]:
     work = tenant.select(t.work, item.subject_id).where(item.topic.in_(OF_MESSAGE), item.state != "done")
     return tenant.select(t.messages, message.id).where(
         message.completed_at.is_not(None), or_(message.id.in_(delivery), message.id.in_(work))
+    )
+
+
+def _untold(tenant: Accessor) -> Select[Any]:
+    message, kept = t.messages.c, t.frozen_reports.c
+    return tenant.select(t.messages, message.id).where(
+        message.pruned_at.is_not(None),
+        message.campaign_id.is_not(None),
+        message.id.not_in(tenant.select(t.frozen_reports, kept.message_id)),
     )
 
 
