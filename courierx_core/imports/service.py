@@ -14,6 +14,7 @@ from courierx_core.imports import spool
 from courierx_core.imports.model import OPEN, Import, ImportKind, Options
 from courierx_core.imports.steps import opened
 from courierx_core.imports.workbook import check_workbook, is_workbook
+from courierx_core.keep import Keep, nothing
 from courierx_core.notify import notify
 from courierx_core.ports.store import UnitOfWork
 from courierx_core.suppression.model import REASON_MAX
@@ -32,6 +33,7 @@ def hand_in(
     kind: ImportKind = "subscribers",
     file_name: str = "",
     options: Options | None = None,
+    keep: Keep[Import] = nothing,
 ) -> Import:
     """Keep a file, CSV or a workbook, for a worker to take in. It must be one that can seek. Raises
     InvalidInput, NotFound for the list."""
@@ -65,6 +67,7 @@ def hand_in(
         waiting = msgspec.structs.replace(made, state="waiting", size=size)
         made = unit.imports.save(waiting, was="receiving")
         unit.work.add(_work(made))
+        keep(unit, made)
     notify(courier, "tasks")
     return made
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, nullcontext
 from itertools import islice
 from typing import BinaryIO, Protocol
 
@@ -67,17 +68,33 @@ def import_csv(
     in when it raises stays in. Raises InvalidInput for what is no CSV, NotFound for the list.
     """
     options = options or Options()
-    counts, kept = Counts(), list[BadLine]()
     file = opened(kind, stream, tenant_id, options)
-    try:
+    return _taken(courier, file, options, lambda: courier.store.begin(tenant_id), progress)
+
+
+def import_within(
+    courier: Courier, unit: UnitOfWork, stream: BinaryIO, options: Options, *, kind: ImportKind
+) -> ImportReport:
+    """Import CSV as `import_csv` does, as a part of one transaction: all of it or nothing."""
+    file = opened(kind, stream, unit.tenant_id, options)
+    return _taken(courier, file, options, lambda: nullcontext(unit))
+
+
+def _taken(
+    courier: Courier,
+    file: File,
+    options: Options,
+    begin: Callable[[], AbstractContextManager[UnitOfWork]],
+    progress: Callable[[int], None] | None = None,
+) -> ImportReport:
+    counts, kept = Counts(), list[BadLine]()
+    with closing(file):
         for step in steps(file):
-            with courier.store.begin(tenant_id) as unit:
+            with begin() as unit:
                 counts = counts.plus(take(courier, unit, step, options))
             kept += step.bad[: ERRORS_KEPT - len(kept)]
             if progress is not None:
                 progress(counts.rows)
-    finally:
-        file.close()
     return ImportReport(**msgspec.structs.asdict(counts), errors=tuple(kept))
 
 

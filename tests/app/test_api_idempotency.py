@@ -20,11 +20,14 @@ Client = TestClient[Litestar]
 KEYED = {"Idempotency-Key": "k"}
 
 NEWS = {"to": ["a@x.example"], "from": "b@x.example", "subject": "s", "text": "t"}
+ONE = "email\nann@x.example\n"
 MADE = (
     ("/tenants", {"name": "Other", "contact_email": "a@other.example"}, "/tenants"),
     ("/keys", {"name": "other", "tenant_id": 1}, "/keys?tenant_id=1"),
     ("/keys", {"name": "other", "scopes": ["campaigns:read"]}, "/keys"),
     ("/subscribers", {"email": "ann@x.example", "tenant_id": 1}, "/subscribers?tenant_id=1"),
+    ("/subscribers/bulk-import", {"csv_text": ONE, "tenant_id": 1}, "/subscribers?tenant_id=1"),
+    ("/suppression/bulk-import", {"csv_text": ONE, "tenant_id": 1}, "/suppression?tenant_id=1"),
     ("/suppression", {"email": "ann@x.example", "tenant_id": 1}, "/suppression?tenant_id=1"),
     ("/lists", {"name": "news", "tenant_id": 1}, "/lists?tenant_id=1"),
     (

@@ -16,6 +16,7 @@ from courierx_core.courier import Courier
 from courierx_core.imports import run, service, spool, steps
 from courierx_core.work import WorkItem
 from courierx_core.worker import TASKS
+from courierx_sql.rows.idempotency import IdempotencyRows
 
 Client = TestClient[Litestar]
 PATH = "/subscribers/bulk-import"
@@ -162,6 +163,55 @@ def test_an_upload_that_was_cut_off_fails_in_the_end(
     list(turns(courier))
     (failed,) = client.get("/imports", params={"tenant_id": tenant_id}).json()
     assert (failed["state"], failed["error"]) == ("failed", run.CUT_OFF)
+
+
+def test_a_file_is_handed_in_once_for_a_key(
+    client: Client, courier: Courier, tenant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hand_in(csv: str) -> Any:
+        headers = ASYNC | {"Idempotency-Key": "people"}
+        return client.post(f"{PATH}?tenant_id={tenant_id}", files={"file": ("p.csv", csv)}, headers=headers)
+
+    def dies(*_: object) -> Any:
+        raise OSError("gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(IdempotencyRows, "add", dies)
+        assert hand_in(csv_of(30)).status_code == 500
+    first, again = hand_in(csv_of(30)), hand_in(csv_of(30))
+    assert (first.status_code, first.json()["state"]) == (202, "waiting")
+    assert (again.status_code, again.json()) == (202, first.json())
+    assert again.headers["location"] == first.headers["location"] == f"/imports/{first.json()['id']}"
+    assert (first.headers.get("idempotency-replayed"), again.headers["idempotency-replayed"]) == (
+        None,
+        "true",
+    )
+    other = hand_in(csv_of(31))
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_mismatch")
+    list(turns(courier))
+    states = [each["state"] for each in client.get(f"/imports?tenant_id={tenant_id}").json()]
+    assert states == ["done", "receiving"]  # what was cut off fails in the end, and takes nothing in
+
+
+def test_a_file_taken_in_at_once_is_taken_in_whole_or_not_at_all(
+    client: Client, tenant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen, take = [], steps.take
+
+    def dies(*given: Any) -> Any:
+        seen.append(take(*given))
+        if len(seen) == 3:
+            raise OSError("gone")
+        return seen[-1]
+
+    body = {"tenant_id": tenant_id, "csv_text": csv_of(40)}
+    with monkeypatch.context() as broken:
+        broken.setattr(steps, "take", dies)
+        assert client.post(PATH, json=body).status_code == 500
+    assert client.get(f"/subscribers?tenant_id={tenant_id}").json() == []
+    imported = client.post(PATH, json=body).json()["imported"]
+    assert sum(each.imported for each in seen) < imported
+    assert len(client.get(f"/subscribers?tenant_id={tenant_id}").json()) == imported
 
 
 def test_everyone_goes_on_the_list_that_was_asked_for(

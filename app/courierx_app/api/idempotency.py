@@ -83,7 +83,7 @@ class Once:
     """
 
     def __init__(self, request: Request[Any, Any, Any], courier: Courier, key: str) -> None:
-        self._request, self._courier, self._key = request, courier, key
+        self._request, self._courier, self.key = request, courier, key
 
     def __call__(
         self,
@@ -105,11 +105,11 @@ class Once:
 
         def answer(unit: Keeps, made: Answer) -> None:
             given.append(made)
-            if self._key:
+            if self.key:
                 unit.idempotency.add(self._kept(mark, made, status, secret))
 
         in_work: InWork = self._request.app.state.in_work
-        with in_work.alone(tenant_id, self._key) if self._key else nullcontext():
+        with in_work.alone(tenant_id, self.key) if self.key else nullcontext():
             if again := self._again(tenant_id, mark, secret):
                 return again
             try:
@@ -125,7 +125,7 @@ class Once:
 
     def amend(self, tenant_id: int | None, body: object, answer: Answer, status: int = 200) -> None:
         """Replace the kept answer of a tenant's request by one that says more."""
-        if self._key and tenant_id is not None:
+        if self.key and tenant_id is not None:
             with unnoted(), self._courier.store.begin(tenant_id) as unit:
                 unit.idempotency.save(self._kept(self._mark(body), answer, status, False))
 
@@ -137,13 +137,13 @@ class Once:
     def _kept(self, mark: bytes, answer: Answer, status: int, secret: bool) -> IdempotentAnswer:
         body = msgspec.json.encode(answer)
         kept = self._courier.secrets.encrypt(body) if secret else body
-        return IdempotentAnswer(self._key, mark, status, kept)
+        return IdempotentAnswer(self.key, mark, status, kept)
 
     def _again(self, tenant_id: int | None, mark: bytes, secret: bool) -> Response[Any] | None:
-        if not self._key:
+        if not self.key:
             return None
         with self._reading(tenant_id) as unit:
-            before = unit.idempotency.get(self._key)
+            before = unit.idempotency.get(self.key)
         if before is None:
             return None
         if before.fingerprint != mark:

@@ -16,6 +16,7 @@ from litestar.response import Stream
 
 from courierx_app.api.body import MalformedBody
 from courierx_app.api.given import TheCaller, TheCourier
+from courierx_app.api.idempotency import Answering, Once
 from courierx_app.api.paging import Cursor, Limit, page
 from courierx_app.api.scopes import needs
 from courierx_app.api.uploads import UPLOAD_MAX_BYTES, Upload, UploadOperation
@@ -24,7 +25,7 @@ from courierx_core.errors import InvalidInput
 from courierx_core.exports.csvlines import csv_lines
 from courierx_core.imports import service
 from courierx_core.imports.model import BadLine, Import, ImportKind, ImportState, Options
-from courierx_core.imports.steps import import_csv
+from courierx_core.imports.steps import import_within
 from courierx_core.imports.workbook import is_workbook
 from courierx_core.tenants import service as tenants
 
@@ -122,6 +123,7 @@ def upload_route(scope: str) -> dict[str, Any]:
 
 async def answer_upload(
     request: Request[Any, Any, Any],
+    once: Once,
     courier: Courier,
     tenant_id: int,
     upload: Upload,
@@ -129,11 +131,22 @@ async def answer_upload(
     kind: ImportKind,
 ) -> Response[Any]:
     """Take a small CSV file in now, 200; hand anything else in for a worker, 202 with where to ask for it."""
-    at_once = upload.size <= AT_ONCE_BYTES and not _prefers_async(request.headers)
-    if at_once and not is_workbook(upload.file):
-        return Response(await run_sync(_take_now, courier, tenant_id, upload, options, kind), status_code=200)
-    made = await run_sync(_hand_in, courier, tenant_id, upload, options, kind)
-    return Response(shown(made), status_code=202, headers={"Location": f"/imports/{made.id}"})
+    small = upload.size <= AT_ONCE_BYTES and not _prefers_async(request.headers)
+    at_once = small and not is_workbook(upload.file)
+
+    def act(answer: Answering) -> None:
+        with courier.store.begin(tenant_id, write=False) as unit:
+            tenants.require(unit)
+        (_take_now if at_once else _hand_in)(answer, courier, tenant_id, upload, options, kind)
+
+    def answered() -> Response[Any]:
+        body = (upload.name, upload.fields, upload.digest() if once.key else "")
+        return once(tenant_id, body, act, 200 if at_once else 202)
+
+    answer = await run_sync(answered)
+    if answer.status_code == 202:
+        answer.headers["Location"] = f"/imports/{answer.content['id']}"
+    return answer
 
 
 def shown(found: Import) -> ImportAnswer:
@@ -158,21 +171,24 @@ def _prefers_async(headers: Mapping[str, str]) -> bool:
     return "respond-async" in [each.strip().lower() for each in headers.get("prefer", "").split(",")]
 
 
-def _take_now(courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind) -> Taken:
-    with courier.store.begin(tenant_id, write=False) as unit:
-        tenants.require(unit)
-    with _as_malformed():
-        report = import_csv(courier, tenant_id, upload.file, options, kind=kind)
-    return Taken(**msgspec.structs.asdict(report))
+def _take_now(
+    answer: Answering, courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind
+) -> None:
+    with _as_malformed(), courier.store.begin(tenant_id) as unit:
+        report = import_within(courier, unit, upload.file, options, kind=kind)
+        answer(unit, Taken(**msgspec.structs.asdict(report)))
 
 
-def _hand_in(courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind) -> Import:
-    with courier.store.begin(tenant_id, write=False) as unit:
-        tenants.require(unit)
+def _hand_in(
+    answer: Answering, courier: Courier, tenant_id: int, upload: Upload, options: Options, kind: ImportKind
+) -> None:
     if not is_workbook(upload.file):
         with _as_malformed():
             service.check_table(upload.file, tenant_id, kind=kind, options=options)
-    return service.hand_in(courier, tenant_id, upload.file, kind=kind, file_name=upload.name, options=options)
+    service.hand_in(
+        courier, tenant_id, upload.file, kind=kind, file_name=upload.name, options=options,
+        keep=lambda unit, made: answer(unit, msgspec.structs.asdict(shown(made))),
+    )  # fmt: skip
 
 
 @contextmanager

@@ -221,6 +221,7 @@ class SubscriberController(Controller):
     async def bulk_import(
         self,
         request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         tenant_id: FromQuery[int | None] = None,
@@ -243,7 +244,7 @@ class SubscriberController(Controller):
                 update=asked.on_conflict == "update", list_id=asked.list_id, mapping=asked.mapping
             )
             owner = caller.tenant(asked.tenant_id)
-            return await answer_upload(request, courier, owner, upload, options, "subscribers")
+            return await answer_upload(request, once, courier, owner, upload, options, "subscribers")
 
 
 def shown(person: Subscriber) -> SubscriberAnswer:

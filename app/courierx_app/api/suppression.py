@@ -75,6 +75,7 @@ class SuppressionController(Controller):
     async def bulk_import(
         self,
         request: Request[Any, Any, Any],
+        once: TheOnce,
         courier: TheCourier,
         caller: TheCaller,
         tenant_id: FromQuery[int | None] = None,
@@ -86,7 +87,7 @@ class SuppressionController(Controller):
             asked = upload.asked(SuppressionImport, {"tenant_id": tenant_id, "reason": reason})
             owner = caller.tenant(asked.tenant_id)
             options = Options(reason=asked.reason)
-            return await answer_upload(request, courier, owner, upload, options, "suppression")
+            return await answer_upload(request, once, courier, owner, upload, options, "suppression")
 
     @get("/", opt=needs("suppression:read"), sync_to_thread=True)
     def list_(
