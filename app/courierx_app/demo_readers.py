@@ -78,7 +78,7 @@ def read_mail(url: str, received: Sequence[ReceivedMessage]) -> Readings:
             if link and number % 2 == 0:
                 clicked += _ask(connection, "GET", link[1]) == 302
             if number % 20 == 0:
-                way_out = str(message["list-unsubscribe"]).strip("<>")
+                way_out = str(message["list-unsubscribe"]).partition("<")[2].partition(">")[0]
                 unsubscribed += _ask(connection, "POST", way_out) == 200
     finally:
         connection.close()
