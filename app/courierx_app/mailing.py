@@ -17,6 +17,7 @@ from courierx_core.courier import Courier
 from courierx_core.errors import ConfigError, Conflict, InvalidInput
 from courierx_core.imports.model import Options
 from courierx_core.imports.steps import ImportReport, import_csv
+from courierx_core.messages.model import GivenOnUncertain
 from courierx_core.messages.service import freeze
 from courierx_core.ports.driver import Problem, checked
 from courierx_core.ports.store import UnitOfWork
@@ -39,11 +40,13 @@ class Mailing(msgspec.Struct, frozen=True, kw_only=True):
     reply_to: str = ""
     name: str = ""
     unsubscribe: str = ""
+    on_uncertain: GivenOnUncertain = ""
 
     def fingerprint(self) -> str:
         """Hash everything that decides who gets what: 16 hexadecimal digits."""
         digest = hashlib.sha256()
-        for part in (self.subject, self.html, self.text, self.sender, self.reply_to, self.unsubscribe):
+        parts = (self.subject, self.html, self.text, self.sender, self.reply_to, self.unsubscribe)
+        for part in parts + ((self.on_uncertain,) if self.on_uncertain else ()):
             digest.update(part.encode() + b"\0")
         try:
             with self.csv.open("rb") as file:
@@ -143,6 +146,7 @@ def _create(courier: Courier, unit: UnitOfWork, mailing: Mailing, name: str, fin
             reply_to=mailing.reply_to,
             audience=Audience(list_ids=(people.id,)),
             unsubscribe=mailing.unsubscribe,
+            on_uncertain=mailing.on_uncertain,
             track_opens=False,
             track_clicks=False,
         ),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -58,6 +60,17 @@ def test_changed_files_under_one_name_are_refused(files: Path) -> None:
     assert again.returncode == 1
     assert "made from other files" in again.stderr
     assert "Traceback" not in again.stderr
+
+
+def test_what_becomes_of_the_uncertain_is_fixed_with_the_files(files: Path) -> None:
+    resend = ("--name", "May", "--on-uncertain", "resend")
+    with SmtpServer() as server:
+        assert send(files, server.url, *WAY_OUT, *resend).returncode == 0
+        assert "completed before" in send(files, server.url, *WAY_OUT, *resend).stderr
+        again = send(files, server.url, *WAY_OUT, "--name", "May")
+    assert "made from other files or options" in again.stderr
+    with closing(sqlite3.connect(files / "courierx.db")) as database:
+        assert database.execute("SELECT on_uncertain FROM messages").fetchall() == [("resend",)]
 
 
 def test_a_server_that_is_not_there_is_one_line(files: Path) -> None:

@@ -15,6 +15,7 @@ from courierx_app.cli.output import emit, json_option, states
 if TYPE_CHECKING:
     from courierx_app.mailing import Prepared
     from courierx_core.campaigns.service import Report
+    from courierx_core.messages.model import GivenOnUncertain
 
 INCOMPLETE = 3
 """Exit status when the campaign was paused or some deliveries are uncertain."""
@@ -34,6 +35,12 @@ INCOMPLETE = 3
     "--unsubscribe", default="", metavar="URI", help="Your own https: or mailto: way to unsubscribe."
 )
 @click.option("--transactional", is_flag=True, help="No mailing: everybody expects this message.")
+@click.option(
+    "--on-uncertain",
+    default="",
+    type=click.Choice(["hold", "resend"]),
+    help="Let what is uncertain in the end wait for you (the default), or go out once more.",
+)
 @click.option("--yes", is_flag=True, help="Do not ask before sending.")
 @json_option
 def send(
@@ -48,6 +55,7 @@ def send(
     public_url: str,
     unsubscribe: str,
     transactional: bool,
+    on_uncertain: GivenOnUncertain,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -73,6 +81,7 @@ def send(
         reply_to=reply_to,
         name=name,
         unsubscribe="none" if transactional else unsubscribe,
+        on_uncertain=on_uncertain,
     )
     environ = dict(os.environ)
     if smtp_url:
