@@ -51,6 +51,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """SPF mechanisms of the hosts mail leaves from (COURIERX_SPF)."""
     retention_days: int = 0
     """Days that deliveries are kept once their message is completed; 0: always (COURIERX_RETENTION_DAYS)."""
+    audit_retention_days: int = 0
+    """Days that the audit log is kept; 0: always (COURIERX_AUDIT_RETENTION_DAYS)."""
     domain_rates: Mapping[str, Rate] = {}
     """What recipients' domains are sent at most, over each transport by itself ([rates])."""
     warmups: Mapping[str, Warmup] = {}

@@ -152,6 +152,7 @@ def policy_of(configuration: Configuration) -> Policy:
         unsubscribe_mail=settings.unsubscribe_mail,
         spf=settings.spf,
         retention_days=settings.retention_days,
+        audit_retention_days=settings.audit_retention_days,
         domain_rates=configuration.rates,
         warmups=configuration.warmups,
         webhook_networks=settings.webhook_networks,

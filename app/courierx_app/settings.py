@@ -23,7 +23,7 @@ from courierx_core.ports.driver import Secret
 from courierx_core.ports.limiter import Rate
 from courierx_core.transports.routes import Route
 from courierx_core.transports.warmup import Warmup
-from courierx_core.upkeep.model import DAYS_MIN
+from courierx_core.upkeep.model import AUDIT_DAYS_MIN, DAYS_MIN
 
 FILE = "courierx.toml"
 DOTENV = ".env"
@@ -89,6 +89,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     retention_days: Annotated[int, Meta(ge=0, extra={"env": "COURIERX_RETENTION_DAYS"})] = 0
     """How long deliveries and events are kept after their message is completed, and imports that are over: 31
     at least; 0 is for ever. Workers remove what is older once a day. Reports and links in mail stay."""
+    audit_retention_days: Annotated[int, Meta(ge=0, extra={"env": "COURIERX_AUDIT_RETENTION_DAYS"})] = 0
+    """How long the audit log is kept, 365 at least; 0 is for ever. Workers remove what is older each day."""
     return_path: Annotated[
         str, Meta(extra={"env": "COURIERX_RETURN_PATH"}, examples=["bounce.example.com"])
     ] = ""
@@ -205,9 +207,12 @@ def refusals(settings: Settings, *, dev: bool = False) -> list[str]:
         problems.append(f"ALLOWED_ORIGINS: got '*'; with {where} it takes the origins by name")
     if settings.public_url and urlsplit(settings.public_url).scheme not in ("http", "https"):
         problems.append(f"COURIERX_PUBLIC_URL: got {settings.public_url!r}; it takes an http or https URL")
-    if 0 < settings.retention_days < DAYS_MIN:
-        got = settings.retention_days
-        problems.append(f"COURIERX_RETENTION_DAYS: got {got}; it takes 0, or {DAYS_MIN} or more")
+    for name, got, least in (
+        ("COURIERX_RETENTION_DAYS", settings.retention_days, DAYS_MIN),
+        ("COURIERX_AUDIT_RETENTION_DAYS", settings.audit_retention_days, AUDIT_DAYS_MIN),
+    ):
+        if 0 < got < least:
+            problems.append(f"{name}: got {got}; it takes 0, or {least} or more")
     problems += _problem_of(lambda: networks(settings.trusted_proxies))
     problems += _problem_of(lambda: networks(settings.webhook_networks, "COURIERX_WEBHOOK_NETWORKS"))
     problems += _problem_of(lambda: store_of(settings.database_url))

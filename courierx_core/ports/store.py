@@ -17,7 +17,6 @@ import msgspec
 
 from courierx_core.access.model import ApiKey
 from courierx_core.audience.model import Audience
-from courierx_core.audit import Entry
 from courierx_core.campaigns.model import Campaign, CampaignStatus
 from courierx_core.delivery.log import LogLine, LogStatus
 from courierx_core.delivery.model import RESENDABLE, Delivery, DeliveryState, Pace
@@ -25,6 +24,7 @@ from courierx_core.domains.model import SenderDomain
 from courierx_core.errors import NotFound, StoreError
 from courierx_core.feedback.model import Event, FeedbackKind
 from courierx_core.messages.model import Message, MessageSummary
+from courierx_core.ports.audit import Audit
 from courierx_core.ports.driver import C, Driver
 from courierx_core.ports.erasures import Erasures
 from courierx_core.ports.idempotency import Idempotency
@@ -291,13 +291,6 @@ class Work(Protocol):
     def standing(self, subject_id: int, *, stale_seconds: float, limit: int = 20) -> Standing:
         """Say where the items of a message stand. A lease is stale when it ends within so many
         seconds: whoever is alive has renewed it by then. `limit` is for those that are due later."""
-
-
-class Audit(Protocol):
-    """Append-only. A unit that changes something while somebody acts (`audit.ACT`) notes it by itself."""
-
-    def add(self, action: str, subject: str, detail: Mapping[str, Any], *, actor: str) -> None: ...
-    def list(self, *, before: int | None = None, limit: int = 100) -> Sequence[Entry]: ...
 
 
 class Secrets(Protocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 
 import msgspec
@@ -12,6 +13,7 @@ import pytest
 from courierx_core.audience.model import Audience, MailingList
 from courierx_core.campaigns.model import Campaign
 from courierx_core.errors import Changed, CourierXError, NotFound, StoreError
+from courierx_core.ports.driver import utcnow
 from courierx_core.ports.store import Store
 from courierx_core.suppression.model import Suppression
 from courierx_core.templates.model import Template
@@ -169,6 +171,21 @@ class UnitContract:
         assert not store.outdated()
         with store.begin(tenant) as unit:
             assert unit.tenant.id == tenant
+
+    def test_the_audit_log_is_kept_as_long_as_it_is_asked_to(self, store: Store[Any]) -> None:
+        tenant, other = add_tenant(store, "one"), add_tenant(store, "two")
+        for each in (0, tenant, other):
+            with store.begin(each) as unit:
+                for number in range(3):
+                    unit.audit.add("made", f"thing {number}", {}, actor="somebody")
+        for each in (0, tenant):
+            with store.begin(each) as unit:
+                assert unit.audit.let_go(before=utcnow() - timedelta(days=1)) == 0
+                tomorrow = utcnow() + timedelta(days=1)
+                assert unit.audit.let_go(before=tomorrow, limit=2) == 2
+                assert [entry.subject for entry in unit.audit.list()] == ["thing 2"]
+        with store.begin(other) as unit:
+            assert len(unit.audit.list()) == 3
 
     def test_closing_twice_is_safe(self, store: Store[Any]) -> None:
         add_tenant(store)

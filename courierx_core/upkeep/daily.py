@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from courierx_core.courier import Courier
 from courierx_core.ports.store import UnitOfWork
+from courierx_core.suppression.model import PLATFORM_WIDE
 from courierx_core.tenants.service import everyone
 from courierx_core.upkeep.pruning import prune
 from courierx_core.webhooks.model import LOG_DAYS
@@ -17,10 +18,13 @@ TOPICS: tuple[Topic, ...] = ("prune",)
 TURN_SECONDS = 2.0
 """How long a turn lasts at most, but for the step that it ends with; then others have as long."""
 DAY_SECONDS = 24 * 3600.0
+STEP = 5000
+"""Entries of the audit log that one transaction removes."""
 
 
 def plan(courier: Courier) -> None:
-    """See that every tenant of whom something is to be removed has a work item of topic prune."""
+    """See that every tenant of whom something is to be removed has a work item of topic prune; the platform's
+    own audit log, which no tenant's item reaches, is looked after here."""
     for tenant in everyone(courier.store):
         with courier.store.begin(tenant.id, write=False) as unit:
             wanted = _wanted(courier, unit) and not unit.work.open_items(tenant.id, topics=TOPICS)
@@ -28,6 +32,7 @@ def plan(courier: Courier) -> None:
             item = WorkItem(tenant_id=tenant.id, stream="broadcast", topic="prune", subject_id=tenant.id)
             with courier.store.begin(tenant.id) as unit:
                 unit.work.add(item)
+    _remove_entries(courier, PLATFORM_WIDE)
 
 
 def remove_old(courier: Courier, item: WorkItem) -> None:
@@ -38,13 +43,14 @@ def remove_old(courier: Courier, item: WorkItem) -> None:
             unit.work.advance(item, cursor=0, done=True)
             return
         _remove_calls(courier, unit)
-    more = _remove_rows(courier, item.tenant_id)
+    more = _remove_rows(courier, item.tenant_id) or _remove_entries(courier, item.tenant_id)
     with courier.store.begin(item.tenant_id) as unit:
         unit.work.advance(item, cursor=0, delay_seconds=TURN_SECONDS if more else DAY_SECONDS)
 
 
 def _wanted(courier: Courier, unit: UnitOfWork) -> bool:
-    return courier.policy.retention_days > 0 or bool(_disabled(unit))
+    policy = courier.policy
+    return policy.retention_days > 0 or policy.audit_retention_days > 0 or bool(_disabled(unit))
 
 
 def _disabled(unit: UnitOfWork) -> Sequence[int]:
@@ -66,3 +72,12 @@ def _remove_rows(courier: Courier, tenant_id: int) -> bool:
     until = courier.runtime.monotonic() + TURN_SECONDS
     steps = prune(courier.store, tenant_id, before=before)
     return any(courier.runtime.monotonic() >= until for _gone in steps)
+
+
+def _remove_entries(courier: Courier, tenant_id: int) -> bool:
+    """Remove a step of what was noted long ago; True where there may be more."""
+    if not courier.policy.audit_retention_days:
+        return False
+    before = courier.runtime.now() - timedelta(days=courier.policy.audit_retention_days)
+    with courier.store.begin(tenant_id) as unit:
+        return unit.audit.let_go(before=before, limit=STEP) == STEP

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Connection
 
 from courierx_core.ports import (
+    audit,
     erasures,
     idempotency,
     imports,
@@ -82,7 +83,7 @@ class SqlUnit:
         self.reports: reports.Reports = ReportRows(rows)
         self.work: store.Work = WorkRows(rows)
         self.keys: platform.Keys = KeyRows(rows)
-        self.audit: store.Audit = AuditRows(rows)
+        self.audit: audit.Audit = AuditRows(rows)
         self.idempotency: idempotency.Idempotency = IdempotencyRows(rows)
         self.erasures: erasures.Erasures = ErasureRows(rows)
         self.secrets: store.Secrets = SecretRows(rows)

@@ -120,12 +120,12 @@ def test_mail_that_goes_out_again_just_now_stays(courier: Courier, tenant_id: in
     assert list(prune(courier.store, tenant_id, before=later())) == []
 
 
-def keeping(courier: Courier, days: int, *, after_days: float = 32) -> Courier:
+def keeping(courier: Courier, days: int, *, after_days: float = 32, audit_days: int = 0) -> Courier:
     """The same process with a retention, some days from now."""
     at = utcnow() + timedelta(days=after_days)
     return msgspec.structs.replace(
         courier,
-        policy=msgspec.structs.replace(courier.policy, retention_days=days),
+        policy=msgspec.structs.replace(courier.policy, retention_days=days, audit_retention_days=audit_days),
         runtime=msgspec.structs.replace(courier.runtime, now=lambda: at),
     )
 
@@ -199,6 +199,22 @@ def test_what_a_disabled_receiver_was_told_goes_after_a_month(courier: Courier, 
     assert do(keeping(courier, 0)) == 1
     with courier.store.begin(tenant_id) as unit:
         assert unit.webhook_calls.list(hook.id) == []
+
+
+def test_the_audit_log_is_shortened_where_it_is_asked_to_be(courier: Courier, tenant_id: int) -> None:
+    owners = (0, tenant_id)
+    for owner in owners:
+        with courier.store.begin(owner) as unit:
+            unit.audit.add("made", "thing", {}, actor="somebody")
+    for days, after, kept in ((0, 366, True), (365, 364, True), (365, 366, False)):
+        with courier.store.begin(tenant_id) as unit:
+            unit.work.hasten(tenant_id, topics=("prune",))
+        later_on = keeping(courier, 0, after_days=after, audit_days=days)
+        plan(later_on)
+        do(later_on)
+        for owner in owners:
+            with courier.store.begin(owner, write=False) as unit:
+                assert bool(unit.audit.list()) == kept
 
 
 def test_a_pruned_campaign_without_its_report_is_found(courier: Courier, tenant_id: int, person: int) -> None:

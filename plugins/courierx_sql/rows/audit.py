@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -31,6 +32,12 @@ class AuditRows(Slice[Entry]):
         """Add an entry where the transaction has changed something; tell whether it has."""
         condition = self._tenant.sets.HAS_CHANGED
         return self._add(condition, act.action, act.subject, act.detail, act.actor)
+
+    def let_go(self, *, before: datetime, limit: int = 5000) -> int:
+        entries = self._tenant.select(audit, audit.c.id, audit.c.at)
+        first = entries.order_by(audit.c.id).limit(limit).subquery()
+        old = select(first.c.id).where(first.c.at < before)
+        return self._tenant.execute(self._tenant.delete(audit).where(audit.c.id.in_(old))).rowcount
 
     def _add(
         self, condition: ColumnElement[bool], action: str, subject: str, detail: Mapping[str, Any], actor: str
