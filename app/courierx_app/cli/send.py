@@ -15,7 +15,7 @@ from courierx_app.cli.output import emit, json_option, states
 if TYPE_CHECKING:
     from courierx_app.mailing import Prepared
     from courierx_core.campaigns.service import Report
-    from courierx_core.messages.model import GivenOnUncertain
+    from courierx_core.messages.model import OnUncertain
 
 INCOMPLETE = 3
 """Exit status when the campaign was paused or some deliveries are uncertain."""
@@ -37,7 +37,6 @@ INCOMPLETE = 3
 @click.option("--transactional", is_flag=True, help="No mailing: everybody expects this message.")
 @click.option(
     "--on-uncertain",
-    default="",
     type=click.Choice(["hold", "resend"]),
     help="Let what is uncertain in the end wait for you (the default), or go out once more.",
 )
@@ -55,7 +54,7 @@ def send(
     public_url: str,
     unsubscribe: str,
     transactional: bool,
-    on_uncertain: GivenOnUncertain,
+    on_uncertain: OnUncertain | None,
     yes: bool,
     as_json: bool,
 ) -> None:
@@ -81,7 +80,7 @@ def send(
         reply_to=reply_to,
         name=name,
         unsubscribe="none" if transactional else unsubscribe,
-        on_uncertain=on_uncertain,
+        on_uncertain=on_uncertain or "",
     )
     environ = dict(os.environ)
     if smtp_url:
