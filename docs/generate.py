@@ -178,6 +178,9 @@ def metrics() -> str:
             "unless said otherwise), the others summed as `other`. Workers and API write their counts down "
             "every few seconds and when they end; a `kill -9` loses those since, and the reports of "
             "campaigns, which count in the ledger, lose none.",
+            "A histogram is of the API process that answers alone, since it started, and in its memory: sum "
+            "it over `instance`. `route` is a route's template and `method` one of ours; what fits none is "
+            "`other`, so no client makes a label.",
             f"| metric | kind | labels | tells |\n| --- | --- | --- | --- |\n{rows}",
         ]
     )

@@ -37,6 +37,7 @@ from courierx_app.api.imports import ImportController
 from courierx_app.api.keys import KeyController, me
 from courierx_app.api.lists import ListController
 from courierx_app.api.live import progress_stream
+from courierx_app.api.measured import Measured
 from courierx_app.api.messages import MessageController
 from courierx_app.api.metrics import metrics
 from courierx_app.api.own_transports import OwnTransportController
@@ -150,6 +151,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
                 "settings": settings,
                 "access": _access(courier, settings, dev),
                 "in_work": InWork(),
+                "measured": Measured(),
                 "ending": threading.Event(),
                 "https": public_url_of(settings).startswith("https:"),
             }
@@ -160,6 +162,7 @@ def create_app(courier: Courier, settings: Settings, *, dev: bool = False) -> Li
     )
     check_scopes(app)
     app.state.methods = methods_of(app)
+    app.asgi_handler = app.state.measured.around(app.asgi_handler)
     return app
 
 

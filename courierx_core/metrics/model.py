@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from typing import Literal, TypeAlias
 
 import msgspec
@@ -11,7 +12,7 @@ class Family(msgspec.Struct, frozen=True):
     """A metric, as Prometheus knows it."""
 
     name: str
-    kind: Literal["counter", "gauge"]
+    kind: Literal["counter", "gauge", "histogram"]
     help: str
     labels: tuple[str, ...] = ()
 
@@ -21,7 +22,29 @@ class Family(msgspec.Struct, frozen=True):
         return self.name.removeprefix("courierx_").removesuffix("_total")
 
 
-Samples: TypeAlias = dict[tuple[str, ...], float]
+SECONDS = (0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
+"""The upper bounds of a histogram's buckets."""
+
+
+class Distribution(msgspec.Struct):
+    """What a histogram holds of one set of labels."""
+
+    buckets: list[int] = msgspec.field(default_factory=lambda: [0] * len(SECONDS))
+    """How many were in each bucket, and in none before it."""
+    n: int = 0
+    total: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.n += 1
+        self.total += seconds
+        if (bucket := bisect_left(SECONDS, seconds)) < len(SECONDS):
+            self.buckets[bucket] += 1
+
+    def copy(self) -> Distribution:
+        return Distribution(list(self.buckets), self.n, self.total)
+
+
+Samples: TypeAlias = dict[tuple[str, ...], "float | Distribution"]
 """A family's values, by the values of its labels."""
 
 DELIVERIES = Family(
@@ -81,8 +104,15 @@ PLUGIN_LEFT_OUT = Family(
     "Processes that leave a plugin out because something of it raised: workers, and the one that answers.",
     ("plugin",),
 )
+HTTP_SECONDS = Family(
+    "courierx_http_request_seconds",
+    "histogram",
+    "How long requests took the API process that answers, since it started, by the class of their status.",
+    ("method", "route", "status"),
+)
 
 FAMILIES = (
     INFO, STORE_UP, QUEUE_UP, NEEDS_ADOPTION, WORKERS, HEARTBEAT, SWEEP_LAG, WORK_DUE, WORK_DUE_SECONDS,
     WORK_LEASED, TRANSPORT_PAUSED, PLUGIN_LEFT_OUT, *TALLIED,
+    HTTP_SECONDS,
 )  # fmt: skip

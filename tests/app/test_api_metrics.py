@@ -16,7 +16,14 @@ from courierx_core.courier import Courier
 from courierx_core.errors import StoreError
 from courierx_core.feedback.service import receive
 from courierx_core.metrics.exposition import exposed
-from courierx_core.metrics.model import FAMILIES, TRANSPORT_PAUSED, WORK_DUE
+from courierx_core.metrics.model import (
+    FAMILIES,
+    HTTP_SECONDS,
+    SECONDS,
+    TRANSPORT_PAUSED,
+    WORK_DUE,
+    Distribution,
+)
 from courierx_core.ports.driver import utcnow
 from courierx_core.ports.feedback import Feedback
 from courierx_core.transports.service import pause
@@ -38,10 +45,10 @@ def parsed(text: str) -> Found:
     found: Found = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            declared = known[sample.name]
+            declared = known.get(sample.name) or known[family.name]
             assert family.type == declared.kind
             assert family.documentation == declared.help
-            key = tuple(sample.labels[label] for label in declared.labels)
+            key = tuple(sample.labels[label] for label in (*declared.labels, "le") if label in sample.labels)
             found.setdefault(sample.name, {})[key] = sample.value
     return found
 
@@ -86,6 +93,33 @@ def test_a_paused_transport_shows(client: Client, courier: Courier) -> None:
     assert scrape(client)["courierx_transport_paused"] == {("mock",): 0}
     pause(courier, "mock", "too many complaints")
     assert scrape(client)["courierx_transport_paused"] == {("mock",): 1}
+
+
+def test_requests_are_counted_by_route_and_class_and_never_by_what_a_client_makes_up(client: Client) -> None:
+    for number in range(3):
+        assert client.get(f"/campaigns/{number + 4711}").status_code == 404
+        assert client.get(f"/nowhere/{number}").status_code == 404
+        client.request(f"ODD{number}", "/campaigns")
+    client.get("/health")
+    found = scrape(client)
+    counted = found["courierx_http_request_seconds_count"]
+    assert counted["GET", "/campaigns/{campaign_id}", "4xx"] == 3
+    assert counted["GET", "other", "4xx"] == 3
+    assert sum(n for (method, *_), n in counted.items() if method == "other") == 3
+    assert counted["GET", "/health", "2xx"] == 1
+    assert scrape(client)["courierx_http_request_seconds_count"]["GET", "/metrics", "2xx"] == 1
+    assert found["courierx_http_request_seconds_sum"]["GET", "/health", "2xx"] > 0
+    assert found["courierx_http_request_seconds_bucket"]["GET", "/health", "2xx", "+Inf"] == 1
+
+
+def test_a_bucket_counts_all_below_its_bound() -> None:
+    taken = Distribution()
+    for seconds in (0.005, 0.006, 0.3, 11.0):
+        taken.add(seconds)
+    found = parsed(exposed({HTTP_SECONDS: {("GET", "/health", "2xx"): taken}}))
+    below = found["courierx_http_request_seconds_bucket"]
+    assert [below["GET", "/health", "2xx", str(bound)] for bound in SECONDS] == [1, 2, 2, 2, 3, 3, 3, 3]
+    assert below["GET", "/health", "2xx", "+Inf"] == 4
 
 
 def test_without_the_store_it_says_so_and_what_was_counted_waits(

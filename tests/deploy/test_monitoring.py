@@ -22,6 +22,13 @@ RULES: list[dict[str, Any]] = [
 ]
 DASHBOARD: dict[str, Any] = json.loads((FOLDER / "grafana-dashboard.json").read_text("utf-8"))
 LABELS: dict[str, set[str]] = {family.name: set(family.labels) for family in FAMILIES}
+SERIES: dict[str, tuple[str, set[str]]] = {
+    f"{family.name}_{part}": (family.name, {*family.labels, *({"le"} if part == "bucket" else ())})
+    for family in FAMILIES
+    if family.kind == "histogram"
+    for part in ("bucket", "sum", "count")
+}
+"""The series of a histogram: what it is called, and its labels."""
 FROM_ELSEWHERE: dict[str, set[str]] = {
     "up": {"job"}, "node_filesystem_avail_bytes": set(), "node_filesystem_size_bytes": set()
 }  # fmt: skip
@@ -45,7 +52,7 @@ def holds(expression: str) -> None:
     promql_parser.parse(expression.replace("$__rate_interval", "5m"))
     found = list(asked(expression))
     assert found
-    known = {**LABELS, **FROM_ELSEWHERE}
+    known = {**LABELS, **FROM_ELSEWHERE, **{name: labels for name, (_, labels) in SERIES.items()}}
     for name, labels in found:
         assert name in known, name
         assert labels <= known[name], (name, labels)
@@ -72,6 +79,7 @@ def test_a_panel_asks_for_what_there_is(title: str, expression: str) -> None:
 def test_every_metric_is_watched_by_an_alert_or_shown() -> None:
     used = {name for rule in RULES for name, _ in asked(rule["expr"])}
     used |= {name for _, expression in queries() for name, _ in asked(expression)}
+    used |= {SERIES[name][0] for name in used if name in SERIES}
     assert set(LABELS) - used == {"courierx_info", "courierx_worker_heartbeat_seconds"}
 
 
