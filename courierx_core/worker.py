@@ -329,7 +329,8 @@ class Worker:
                     keep_at = boottime() + KEEP_SECONDS
                     with self.courier.store.platform() as platform:
                         platform.keep()
-                    plan(self.courier)
+                    if not plan(self.courier):
+                        keep_at = 0.0
             except StoreError as error:
                 log.warning("heartbeat: %s", error)
             except Exception:

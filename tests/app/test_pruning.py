@@ -21,10 +21,11 @@ from courierx_core.mail.token import Kind
 from courierx_core.messages.model import Content
 from courierx_core.ports.driver import utcnow
 from courierx_core.testing.store_pruning import later, settle
-from courierx_core.testing.store_samples import new_message
+from courierx_core.testing.store_samples import add_tenant, new_message
 from courierx_core.tracking.links import Links
 from courierx_core.tracking.model import Hit
 from courierx_core.tracking.service import keep
+from courierx_core.upkeep import daily
 from courierx_core.upkeep.daily import TURN_SECONDS, plan
 from courierx_core.upkeep.pruning import prune
 from courierx_core.upkeep.service import check
@@ -164,6 +165,18 @@ def test_a_worker_removes_what_is_old_once_a_day(courier: Courier, tenant_id: in
     assert do(courier) == 1  # the retention was taken away
     with courier.store.begin(tenant_id, write=False) as unit:
         assert unit.work.open_items(tenant_id, topics=("prune",)) == 0
+
+
+def test_many_tenants_are_planned_for_in_turns(
+    courier: Courier, tenant_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenants = [tenant_id, *(add_tenant(courier.store, f"Tenant {number}") for number in range(2))]
+    monkeypatch.setattr(daily, "PLANNED", 2)
+    old = keeping(courier, 31)
+    assert [plan(old) for _ in range(3)] == [False, True, True]
+    for each in tenants:
+        with courier.store.begin(each, write=False) as unit:
+            assert unit.work.open_items(each, topics=("prune",)) == 1
 
 
 def test_a_turn_is_short(courier: Courier, tenant_id: int, person: int) -> None:

@@ -132,6 +132,12 @@ def test_signatures_may_be_unchecked_in_development_only(tmp_path: Path, switch:
             build(read(tmp_path, {**given, "ENVIRONMENT": environment}))
 
 
+def test_what_is_kept_is_kept_long_enough(tmp_path: Path) -> None:
+    said = refused(tmp_path, COURIERX_RETENTION_DAYS="30", COURIERX_AUDIT_RETENTION_DAYS="364")
+    assert "COURIERX_RETENTION_DAYS: got 30; it takes 0, or 31 or more" in said
+    assert "COURIERX_AUDIT_RETENTION_DAYS: got 364; it takes 0, or 365 or more" in said
+
+
 def test_dev_is_refused_in_production(tmp_path: Path) -> None:
     assert refusals(settings(tmp_path, **PRODUCTION)) == []
     assert "--dev" in refusals(settings(tmp_path, **PRODUCTION), dev=True)[0]
