@@ -84,6 +84,16 @@ def test_each_environment_name_is_a_setting() -> None:
     assert named <= known
 
 
+def test_no_file_names_a_setting_that_there_is_not() -> None:
+    """In comments, templates and units too."""
+    known = (ROOT / "docs/reference/settings.md").read_text("utf-8")
+    files = [ROOT / "Dockerfile", ROOT / "compose.yaml", *(ROOT / ".github").rglob("*.yml")]
+    files += [file for file in (ROOT / "deploy").rglob("*") if file.is_file()]
+    for file in files:
+        for name in re.findall(r"\bCOURIERX_[A-Z_]+[A-Z]\b", file.read_text("utf-8")):
+            assert f"`{name}`" in known, f"{file.relative_to(ROOT)}: {name}"
+
+
 @pytest.mark.parametrize("name", task_definitions())
 def test_ecs_takes_the_task_definition(name: str) -> None:
     model = botocore.session.get_session().get_service_model("ecs")
@@ -115,6 +125,23 @@ def test_a_policy_grants_operations_that_exist_and_nothing_wholesale(file: Path)
             assert operation in known, action
         if statement["Resource"] == "*":
             assert statement["Sid"] in ("LogIn", "SeeTheAccount"), "these alone have no resource to name"
+
+
+def test_the_policies_of_sqs_grant_what_the_queue_asks_for_and_no_more() -> None:
+    asked = re.findall(
+        r"client\.([a-z]+_[a-z_]+)\(", (ROOT / "plugins/courierx_sqs/queue.py").read_text("utf-8")
+    )
+    operations = {"".join(map(str.capitalize, each.split("_"))).removesuffix("Batch") for each in asked}
+    work, notify = (
+        set(
+            json.loads((ROOT / f"deploy/ecs/iam/task-role-sqs-{of}.json").read_text())["Statement"][0][
+                "Action"
+            ]
+        )
+        for of in ("work", "notify")
+    )
+    assert work == {f"sqs:{each}" for each in operations - {"CreateQueue"}}
+    assert work - notify == {"sqs:ReceiveMessage", "sqs:DeleteMessage"}
 
 
 def test_the_chart_has_no_complaint_from_helm() -> None:
