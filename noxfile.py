@@ -182,8 +182,9 @@ def contract(session: nox.Session) -> None:
 def faults(session: nox.Session) -> None:
     """Kill, cut and fill things while mail goes out; `-- tests/faults --seeds 20 --setups all` tries more."""
     install_courierx(session, *group("test"), extras=["all"])
-    # Twice as many at once as elsewhere: most of the time they wait for a lease to expire.
-    pytest(session, "-n", "4", *(session.posargs or ["tests/faults"]))
+    # Twice as many at once as elsewhere: most of the time they wait for a lease to expire. A test takes from
+    # one second to a minute, so whoever has none left takes another's.
+    pytest(session, "-n", "4", "--dist", "worksteal", *(session.posargs or ["tests/faults"]))
 
 
 @nox.session

@@ -39,7 +39,10 @@ def test_r22_a_campaign_of_any_size_takes_the_same_memory(sites: Sites, thorough
     above = []
     # What must be flat is what we hold ourselves: SQLite's own cache fills until 16 MB of the file are in it,
     # which takes more than 10,000 people. As it is shipped it counts in the third run, for the upper bound.
-    for count, bend in ((small, SMALL_CACHE), (large, SMALL_CACHE), (large, "")):
+    runs = [(small, SMALL_CACHE), (large, SMALL_CACHE)]
+    if site.store == "sqlite":
+        runs.append((large, ""))
+    for count, bend in runs:
         list_id, addresses = site.people(count)
         worker = site.worker(bend=bend, COURIERX_WINDOW="200")
         wait_for("the worker is up", lambda worker=worker: site.beats(worker))
@@ -50,7 +53,7 @@ def test_r22_a_campaign_of_any_size_takes_the_same_memory(sites: Sites, thorough
         worker.stop()
         states = check_invariants(site, {campaign_id: addresses}, uncertain=0)
         assert states == {"accepted": count}
-    assert above[2] < MOST_KILOBYTES, f"{above[2]} KB above its imports for {large} people"
+    assert above[-1] < MOST_KILOBYTES, f"{above[-1]} KB above its imports for {large} people"
     check_memory(counts, above[:2])
 
 

@@ -24,7 +24,8 @@ RESOURCES = {
 WORKERS = """
 `cores` are processors kept busy on average. Then the share that was used of each thing that can run out: a
 worker is one thread of Python, and so is the server that takes the mail; the machine's processors count
-everything that ran on it. What has the largest share stops the next message.
+everything that ran on it, of which `other work` was neither ours nor the sink's: where it is large, a rate
+says little. What has the largest share stops the next message.
 """.strip()
 
 
@@ -53,13 +54,20 @@ def page(run: Run) -> str:
 def workers(counted: Part) -> str:
     """Name the resource of which each number of workers used the largest share."""
     cores = ("worker_cores", "database_cores", "sink_cores")
-    head = ["", "per second", *(name.replace("_", " ") for name in cores), *RESOURCES, "runs out first"]
+    head = [
+        "",
+        "per second",
+        *(name.replace("_", " ") for name in cores),
+        *RESOURCES,
+        "other work",
+        "runs out first",
+    ]
     rows = [
         [
             name,
             f"{figures['per_second']:,g}",
             *(f"{figures[each]:g}" for each in cores),
-            *(f"{figures[each]:.0%}" for each in RESOURCES),
+            *(f"{figures[each]:.0%}" for each in (*RESOURCES, "other_work")),
             first(figures),
         ]
         for name, figures in counted.items()

@@ -9,7 +9,7 @@ import psutil  # type: ignore[import-untyped]
 import psycopg
 
 from tests.benchmarks import pipeline
-from tests.benchmarks.figures import Figures, Part, medians
+from tests.benchmarks.figures import Figures, Part, medians, own_cpu
 from tests.benchmarks.sink import Sink
 from tests.benchmarks.sizes import Pipeline
 from tests.servers import PostgresServer
@@ -34,18 +34,19 @@ def compare(
         for _ in range(rounds):
             ways: dict[str, tuple[int, Mapping[str, str]]] = {"2 workers, RQ and Redis": (2, rq)}
             ways |= {_name(each): (each, {}) for each in numbers}
-            rates = {}
+            rates, costs = {}, {}
             for name, (workers, settings) in ways.items():
                 one = Pipeline("postgresql", 200, "tags", workers, recipients)
                 with pipeline.room(one, sink_kind, postgres) as (sink, environ):
                     figures = pipeline.run(one, sink, {**environ, **settings}, postgres, used(postgres))
-                rates[name] = figures["per_second"]
+                rates[name], costs[name] = figures["per_second"], own_cpu(figures)
                 found.setdefault(name, []).append(shares(figures, workers))
                 say(f"{name}: {rates[name]:.0f}/s")
             best = max(rates[_name(each)] for each in numbers)
             times = {
                 "rq_x_embedded": rates["2 workers, RQ and Redis"] / rates[TWO],
                 "most_workers_x_best": rates[_name(max(numbers))] / best,
+                "most_workers_cpu_x_two": costs[_name(max(numbers))] / costs[TWO],
             }
             found.setdefault("ratios", []).append(times)
     return {name: medians(figures) for name, figures in found.items()}
@@ -84,6 +85,7 @@ def shares(figures: Figures, workers: int) -> Figures:
         "each_worker": cores["worker"] / workers,
         "sink": cores["sink"],
         **{name: figures[name] for name in ("machine", "wal_fsync", "connections")},
+        "other_work": figures["machine"] - sum(cores.values()) / psutil.cpu_count(),
     }
 
 
