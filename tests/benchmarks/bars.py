@@ -76,7 +76,7 @@ def bars(parts: Mapping[str, Part]) -> list[Bar]:
             "tracking: processor time of the pipeline, times untracked",
             "at most",
             1.15,
-            of("pipeline", "postgresql W=200 tags x1: times untracked", "cpu"),
+            of("tracked", "tracked: times untracked", "cpu"),
         ),
         Bar(
             "bounces, held back: soft ones called hard",

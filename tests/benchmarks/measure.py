@@ -43,6 +43,10 @@ def _scale(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
     return scale.compare(sizes.scale, sizes.rounds, sink, postgres, say)
 
 
+def _tracked(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
+    return compare_tracked(sizes, postgres, sink)
+
+
 def _growth(sizes: Sizes, postgres: PostgresServer, sink: type[Sink]) -> Part:
     return growth.compare(*sizes.growing, sizes.half, sizes.rounds, sink, postgres, say)
 
@@ -55,6 +59,7 @@ PARTS: Mapping[str, Way] = {
     "tracking": lambda sizes, postgres, _: tracking.compare(sizes.readers, sizes.rounds, postgres),
     "http": _http,
     "pipeline": _pipelines,
+    "tracked": _tracked,
     "growth": _growth,
     "matrix": _matrix,
     "scale": _scale,
@@ -95,28 +100,31 @@ def compare_pipelines(
         for name, figures in (("smtp-source", source), ("textbook", textbook)):
             if figures is not None:
                 results.setdefault(name, []).append(figures)
-        round_: dict[str, Figures] = {}
         for one in pipelines:
             figures = pipeline.measure(one, sink_kind, postgres)
             figures["x_textbook"] = figures["per_second"] / textbook["per_second"]
             if source is not None:
                 figures["x_smtp_source"] = figures["per_second"] / source["per_second"]
             results.setdefault(one.key, []).append(figures)
-            round_[one.name] = figures
             say(f"{one.key}: {figures['per_second']:.0f}/s")
-        for name, tracked in round_.items():
-            bare = round_.get(name.replace(" tags ", " untracked "))
-            if " tags " in name and bare:
-                results.setdefault(f"{name}: times untracked", []).append(tracking_cost(tracked, bare))
     return {name: medians(runs) for name, runs in results.items()}
 
 
-def tracking_cost(tracked: Figures, bare: Figures) -> Figures:
-    """Return what clicks and opens that can be told cost the pipeline, as times the same mail without."""
-    return {
-        "cpu": own_cpu(tracked) / own_cpu(bare),
-        "seconds": bare["per_second"] / tracked["per_second"],
-    }
+def compare_tracked(sizes: Sizes, postgres: PostgresServer, sink_kind: type[Sink]) -> Part:
+    """Return what clicks and opens that can be told cost a campaign, as times the same mail without."""
+    bare = msgspec.structs.replace(sizes.pipelines[0], template="untracked")
+    results: dict[str, list[Figures]] = {}
+    for _ in range(sizes.rounds):
+        ways = {one.key: pipeline.measure(one, sink_kind, postgres) for one in (bare, sizes.pipelines[0])}
+        without, tracked = ways.values()
+        times = {
+            "cpu": own_cpu(tracked) / own_cpu(without),
+            "seconds": without["per_second"] / tracked["per_second"],
+        }
+        for name, figures in {**ways, "tracked: times untracked": times}.items():
+            results.setdefault(name, []).append(figures)
+        say(f"tracked: {times['cpu']:.2f} times the processor time of untracked")
+    return {name: medians(runs) for name, runs in results.items()}
 
 
 def say(what: str) -> None:

@@ -22,6 +22,7 @@ SENTENCE = re.compile(r"(?<=<!-- speed: made by the benchmark -->\n).*?(?=\n<!--
 UNMEASURED = "How fast it sends beside Postfix's `smtp-source` has to be measured on the machine at hand."
 PARTS = {
     "pipeline": "The whole pipeline",
+    "tracked": "What tracking costs a campaign",
     "growth": "From a small campaign to a large one",
     "matrix": "Every combination",
     "smtp_client": "The SMTP client",

@@ -84,7 +84,6 @@ class Sizes(msgspec.Struct, frozen=True, kw_only=True):
 def _main(recipients: int) -> tuple[Pipeline, ...]:
     return (
         Pipeline("postgresql", 200, "tags", 1, recipients),
-        Pipeline("postgresql", 200, "untracked", 1, recipients),
         Pipeline("sqlite", 200, "tags", 1, recipients),
         Pipeline("postgresql", 200, "logic", 2, recipients),
         Pipeline("postgresql", 40, "tags", 1, recipients),
@@ -117,7 +116,7 @@ SHORT = Sizes(
 FULL = msgspec.structs.replace(SHORT, people=1_000_000, growing=(10_000, 1_000_000))
 TINY = Sizes(
     rounds=1,
-    pipelines=_main(40)[:4],
+    pipelines=_main(40)[:3],
     checked=20,
     textbook=5,
     rendered=20,

@@ -56,7 +56,7 @@ def test_it_measures_everything_and_writes_what_it_found(
     assert set(runs) == set(measure.BY_DEFAULT)
     pipelines = runs["pipeline"].figures
     assert {one.key for one in TINY.pipelines} | {"textbook"} <= set(pipelines)
-    assert pipelines["postgresql W=200 tags x1: times untracked"]["cpu"] > 0
+    assert runs["tracked"].figures["tracked: times untracked"]["cpu"] > 0
     for one in TINY.pipelines:
         assert pipelines[one.key]["x_textbook"] > 0
         assert pipelines[one.key]["worker_cpu_us"] > 0
