@@ -187,6 +187,22 @@ def test_a_cursor_from_elsewhere_is_a_400(client: Client, cursor: str) -> None:
     assert seen >= 10
 
 
+@pytest.mark.parametrize(
+    ("path", "wrong", "field"),
+    [("/messages", {"variables": 5}, "variables"), ("/campaigns", {"track_opens": 5}, "track_opens")],
+)
+def test_a_bad_header_is_named_beside_what_is_no_such_body(
+    client: Client, path: str, wrong: Json, field: str
+) -> None:
+    headers = {"X-Fine": "1", "Bcc": "q@x.example", "X-Two": "a\r\nb", "X-Number": 5}
+    told = client.post(path, json={"headers": headers, **wrong}).json()["errors"]
+    found = {each["field"] for each in told}
+    assert {field, "headers.X-Number"} <= found
+    headers.pop("X-Number")
+    told = client.post(path, json={"headers": headers, **wrong}).json()["errors"]
+    assert {field, "headers[1]", "headers[2]"} <= {each["field"] for each in told}
+
+
 @pytest.mark.usefixtures("rows")
 def test_a_cursor_is_good_for_its_own_list_and_filters(client: Client) -> None:
     cursors = {}

@@ -6,7 +6,7 @@ import re
 import types
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
-from typing import Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import msgspec
 from litestar.dto import MsgspecDTO
@@ -150,6 +150,8 @@ def _fields(
 
 def _value(kind: object, given: object, path: str, problems: list[FieldProblem], strict: bool) -> object:
     inner = _without_none(kind)
+    if get_origin(inner) is Annotated:
+        inner = get_args(inner)[0]
     if isinstance(inner, type) and issubclass(inner, msgspec.Struct) and isinstance(given, dict):
         found = len(problems)
         values = _fields(inner, given, f"{path}.", problems, strict)

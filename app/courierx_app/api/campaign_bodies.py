@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from courierx_app.api.addresses import GivenAddress, address_of
+from courierx_app.api.custom_headers import GivenHeaders
 from courierx_core.audience.lists import unknown_lists
 from courierx_core.audience.model import Audience
 from courierx_core.audience.segments import unknown_segment
@@ -36,7 +37,7 @@ class CampaignChanges(msgspec.Struct, frozen=True, kw_only=True):
     exclude_list_ids: tuple[int, ...] | None = None
     segment_id: int | msgspec.UnsetType | None = msgspec.UNSET
     transport: str | None = None
-    headers: dict[str, str] | None = None
+    headers: GivenHeaders | None = None
     track_opens: bool | None = None
     track_clicks: bool | None = None
     utm: dict[str, str] | None = None

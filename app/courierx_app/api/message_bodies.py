@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from courierx_app.api.addresses import GivenAddress, address_of
+from courierx_app.api.custom_headers import GivenHeaders
 from courierx_core.delivery.model import Delivery, DeliveryState
 from courierx_core.errors import FieldProblem, InvalidInput
 from courierx_core.mail.address import Address
@@ -42,7 +43,7 @@ class MessageBody(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
     variables: dict[str, Any] = {}
     attachments: tuple[GivenFile, ...] = ()
-    headers: dict[str, str] = {}
+    headers: GivenHeaders = {}
     tags: tuple[str, ...] = ()
     metadata: dict[str, str] = {}
     track_opens: bool = False
