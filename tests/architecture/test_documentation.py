@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PAGES = ("how-to", "runbooks", "reference", "decisions")
 COMMANDS = [
     "python3 -m venv .venv && .venv/bin/pip install . && .venv/bin/courierx demo",
     "python3 -m venv .venv && .venv/bin/pip install nox && .venv/bin/nox",
@@ -74,3 +76,17 @@ def test_the_check_finds(
     found = list(check.findings())
     assert len(found) == 1
     assert finding in found[0]
+
+
+def test_every_page_is_reached_from_the_readme_or_the_index() -> None:
+    docs = ROOT / "docs"
+    reached, waiting = set(), [ROOT / "README.md", docs / "index.md"]
+    while waiting:
+        page = waiting.pop()
+        if page in reached or not page.is_file():
+            continue
+        reached.add(page)
+        links = re.findall(r"\]\(([^)#:]+\.md)", page.read_text("utf-8"))
+        waiting += [(page.parent / link).resolve() for link in links]
+    pages = {*docs.glob("*.md"), *(page for name in PAGES for page in (docs / name).glob("*.md"))}
+    assert sorted(str(page.relative_to(ROOT)) for page in pages - reached) == []
