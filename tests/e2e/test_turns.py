@@ -13,7 +13,7 @@ from courierx_core.delivery.claim import SMALL_ITEMS
 from courierx_core.delivery.shares import broadcast_share
 from courierx_core.mail.address import Address
 from courierx_core.messages.new import NewMessage
-from courierx_core.messages.transactional import send
+from courierx_core.messages.transactional import announce, prepare, store
 from courierx_core.ports.driver import Runtime
 from courierx_core.ports.transport import Envelope
 from courierx_core.work import SEND_ITEM_MAX
@@ -60,12 +60,13 @@ class FarSide:
 
 
 def write_to(platform: Platform, addresses: Sequence[str]) -> None:
-    """Send a single message to each, all in one go."""
-    for address in addresses:
-        new = NewMessage(
-            to=(Address("", address),), sender=Address("", "post@acme.example"), subject="Reset", text="Here"
-        )
-        send(platform.courier, platform.tenant_id, new)
+    """Send a single message to each, in one transaction: they are there all at once, as busy as it may be."""
+    courier, sender = platform.courier, Address("", "post@acme.example")
+    with courier.store.begin(platform.tenant_id) as unit:
+        for address in addresses:
+            new = NewMessage(to=(Address("", address),), sender=sender, subject="Reset", text="Here")
+            store(unit, prepare(courier, unit, new))
+    announce(courier)
 
 
 def people(count: int, domain: str) -> list[str]:
