@@ -93,12 +93,10 @@ def _growth(measured: Part) -> list[Bar]:
     times, more = "recipients: times", "recipients, more:"
     said = (
         ("postgresql", f"{times} the processor time of a message", "cpu", 1.1),
-        ("postgresql", f"{times} the database pages of a message", "buffers", 1.25),
         ("postgresql", f"{more} the worker's memory, MB", "memory_mb_more", 8.0),
         ("sqlite", f"{times} the processor time of a message", "cpu", 1.1),
         ("sqlite", f"{more} the worker's memory, MB", "memory_mb_more", 32.0),
     )
-    # An index of a million is one level deeper than of ten thousand, and a message is looked up by three.
     # SQLite has 16 MB of the file in memory for each connection once it has read as much.
     found = []
     for store, what, figure, bar in said:
