@@ -23,7 +23,8 @@ from courierx_core.transports.model import Sealed
 log = logging.getLogger("courierx.transports")
 
 LOOK_SECONDS = 5.0
-"""How long one that changed, or was taken away, is used as it was at most."""
+"""How long one that changed, or was taken away, is found as it was at most; a run goes on with the session
+that it has."""
 
 
 def whole_name(name: str, tenant_id: int) -> str:

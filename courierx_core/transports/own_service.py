@@ -24,8 +24,8 @@ OWN_MAX = 20
 def give(
     courier: Courier, unit: UnitOfWork, name: str, driver: str, settings: Mapping[str, Setting]
 ) -> OwnTransport:
-    """Give the tenant a transport, or change it: mail goes over it as it is now within seconds. Raises
-    NotFound, InvalidInput, ConfigError where this process keeps no secrets."""
+    """Give the tenant a transport, or change it: a worker goes over it as it is now once it has sent what it
+    is at. Raises NotFound, InvalidInput, ConfigError where this process keeps no secrets."""
     require(unit)
     checks = Checks()
     if not NAME.fullmatch(name):
