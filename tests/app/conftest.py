@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from litestar import Litestar
 from litestar.testing import TestClient
 
 from courierx_app.asgi import create_app
+from courierx_app.cli.root import cli
 from courierx_app.container import build, opened
 from courierx_app.settings import Configuration, read
 from courierx_core.access import service as access
@@ -36,6 +38,27 @@ def environ(tmp_path: Path, empty_database: Path) -> Environ:
     path = tmp_path / "courierx.db"
     shutil.copy(empty_database, path)
     return {"DATABASE_URL": f"sqlite:///{path}", "COURIERX_PUBLIC_URL": "https://mail.example.com"}
+
+
+@pytest.fixture
+def here(tmp_path: Path, environ: Environ, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Stand in the install's folder, with its environment."""
+    monkeypatch.chdir(tmp_path)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    return tmp_path
+
+
+@pytest.fixture
+def command(here: Path) -> Callable[..., str]:
+    """Run `courierx WORDS`, which must succeed, in the install's folder; return what it printed."""
+
+    def run(*words: str, given: str = "") -> str:
+        result = CliRunner().invoke(cli, words, input=given)
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    return run
 
 
 @pytest.fixture

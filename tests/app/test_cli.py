@@ -37,16 +37,8 @@ HEAVY = (
 
 
 @pytest.fixture
-def cx(
-    environ: dict[str, str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> Cx:
+def cx(here: Path, capsys: pytest.CaptureFixture[str]) -> Cx:
     """Run a command in an own folder on a migrated database; return what it printed."""
-    monkeypatch.chdir(tmp_path)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
 
     def call(*arguments: str, status: int = 0, err: str = "") -> str:
         with pytest.raises(SystemExit) as caught:

@@ -15,12 +15,7 @@ from courierx_app.cli.root import cli
 from courierx_core.courier import Courier
 from courierx_core.transports import service as transports
 
-
-@pytest.fixture(autouse=True)
-def _here(tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def run(*words: str) -> str:

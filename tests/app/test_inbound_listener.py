@@ -288,12 +288,8 @@ def test_any_bytes_leave_it_serving(to: str, delivery: Delivery, serve: Callable
         smtp.sendmail("", [to], BOUNCE)
 
 
-def test_a_taken_port_is_a_clear_line(
-    environ: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
+@pytest.mark.usefixtures("here")
+def test_a_taken_port_is_a_clear_line(capsys: Any) -> None:
     with bind("127.0.0.1", 0) as taken:
         assert run(cli, ["inbound", "--port", str(taken.getsockname()[1])]) == 1
     assert "in use" in capsys.readouterr().err

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from courierx_app.cli.root import cli
 from tests.app.test_api_tenants import new
 from tests.app.test_routes import posted
 
@@ -93,18 +91,9 @@ def test_a_tenants_key_sees_its_own_and_gives_itself_none(client: Client, api: C
 
 
 def test_the_command_line_gives_and_takes(
-    client: Client, tenant_id: int, tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: Client, tenant_id: int, command: Callable[..., str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*words: str, given: str = "") -> str:
-        result = CliRunner().invoke(cli, ["transports", *words], input=given)
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    tenant = str(tenant_id)
+    run, tenant = partial(command, "transports"), str(tenant_id)
     toml = f'url = "smtp://us:{WORD}@relay.example:587"\n'
     assert "has a transport ours of its own" in run("give", tenant, "ours", "smtp", given=toml)
     assert [each["driver"] for each in json.loads(run("own", tenant, "--json"))] == ["smtp"]

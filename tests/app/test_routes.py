@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -68,19 +69,10 @@ def test_what_is_not_there_is_refused_by_name(client: Client, tenant_id: int) ->
 
 
 def test_the_command_line_lists_them_and_gives_one_to_a_tenant(
-    client: Client, tenant_id: int, tmp_path: Path, environ: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    client: Client, tenant_id: int, command: Callable[..., str]
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    for name, value in environ.items():
-        monkeypatch.setenv(name, value)
-
-    def run(*words: str) -> str:
-        result = CliRunner().invoke(cli, words)
-        assert result.exit_code == 0, result.output
-        return result.output
-
-    assert json.loads(run("transports", "routes", "--json")) == [MAIN]
-    assert "eu 3, us 1; else mock" in run("transports", "routes")
-    assert "Acme, goes over main." in run("tenants", "transport", "Acme", "main")
+    assert json.loads(command("transports", "routes", "--json")) == [MAIN]
+    assert "eu 3, us 1; else mock" in command("transports", "routes")
+    assert "Acme, goes over main." in command("tenants", "transport", "Acme", "main")
     assert client.get(f"/tenants/{tenant_id}").json()["transport"] == "main"
     assert CliRunner().invoke(cli, ["tenants", "transport", "Acme", "nosuch"]).exit_code == 1
