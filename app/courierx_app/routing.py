@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Container, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from courierx_core.config import load
 from courierx_core.errors import ConfigError, InvalidInput
@@ -14,6 +16,7 @@ from courierx_core.transports.routes import Route
 from courierx_core.transports.warmup import Warmup
 
 UNITS = {"second": 1, "minute": 60, "hour": 3600}
+T = TypeVar("T", bound=msgspec.Struct)
 _RATE = re.compile(rf"([1-9][0-9]{{0,8}}) ?/ ?({'|'.join(UNITS)})")
 
 
@@ -26,11 +29,10 @@ def read_routes(
         where = f"[routes.{name}] of {file}"
         if name in transports:
             problems.append(f"{where}: {name} is a transport already; call the route another name")
-        try:
-            route = found[name] = load(Route, table=table, environ={}, where=where)
-        except ConfigError as problem:
-            problems.append(str(problem))
+        route = _loaded(Route, table, where, problems)
+        if route is None:
             continue
+        found[name] = route
         problems += [
             f"{where}: {each} is a route; a route takes transports" for each in route.names if each in tables
         ]
@@ -46,11 +48,17 @@ def read_warmups(
         where = f"[warmup.{name}] of {file}"
         if name not in transports:
             problems.append(f"{where}: there is no [transports.{name}]; a warm-up is called as its transport")
-        try:
-            found[name] = load(Warmup, table=table, environ={}, where=where)
-        except ConfigError as problem:
-            problems.append(str(problem))
+        if warmup := _loaded(Warmup, table, where, problems):
+            found[name] = warmup
     return found
+
+
+def _loaded(kind: type[T], table: dict[str, Any], where: str, problems: list[str]) -> T | None:
+    try:
+        return load(kind, table=table, environ={}, where=where)
+    except ConfigError as problem:
+        problems.append(str(problem))
+        return None
 
 
 def read_rates(table: Mapping[str, str], file: str, problems: list[str]) -> dict[str, Rate]:

@@ -298,11 +298,8 @@ def _for_a_time(found: _Found, told: set[WaitingCode]) -> Iterator[Waiting]:
 
 
 def _for_the_rate(courier: Courier, found: _Found) -> Iterator[Waiting]:
-    message, pace = found.message, found.pace
-    name, traits = (
-        message.transport,
-        [courier.transport(each).limits() for each in _shared(courier, message)],
-    )
+    message, pace, name = found.message, found.pace, found.message.transport
+    traits = [courier.transport(each).limits() for each in _shared(courier, message)]
     if not traits or not all(each.per_second for each in traits):
         return
     if not found.standing.moving or found.standing.stale:

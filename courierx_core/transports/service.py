@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from courierx_core.courier import Courier
 from courierx_core.errors import CourierXError, NotFound
 from courierx_core.operator_mail import tell_operator
 from courierx_core.ports.driver import Problem, checked
 from courierx_core.ports.platform import PlatformUnit
+from courierx_core.ports.transport import Transport
 from courierx_core.transports.model import PausedTransport, RouteStanding, TransportStanding, WarmDay
 from courierx_core.transports.own import owner_of, whole_name
 
@@ -90,8 +92,7 @@ def _standing(
 
 def check(courier: Courier, name: str) -> Sequence[Problem]:
     """Ask the far side of a transport what is wrong. Raises NotFound."""
-    required(courier, name)
-    return checked(courier.transport(name))
+    return checked(required(courier, name))
 
 
 def pause(courier: Courier, name: str, reason: str) -> bool:
@@ -119,11 +120,13 @@ def resume(courier: Courier, name: str) -> bool:
     return False
 
 
-def required(courier: Courier, name: str) -> None:
-    """Raise NotFound unless this process has the transport."""
-    if courier.find_transport(name) is None:
+def required(courier: Courier, name: str) -> Transport[Any]:
+    """Return a transport of this process. Raises NotFound."""
+    found = courier.find_transport(name)
+    if found is None:
         have = ", ".join(courier.transports) or "none"
         raise NotFound(f"There is no transport called {name!r}; there is: {have}.")
+    return found
 
 
 def way_on(name: str) -> str:
