@@ -1,9 +1,9 @@
 """The belt between a run and a sender: intended envelopes one way, receipts the other.
 
 Two threads touch it and no lock is taken per envelope: deques are atomic at both ends, and an event is
-set only when the other side is likely to be waiting. An envelope is made and rendered on the sender's
-thread, as it is taken: what the run does at once for a whole step would keep every connection waiting for
-Python's lock, and two threads that both want the processor would hand it to and fro.
+set only when the other side is likely to be waiting. Envelopes are made and rendered on the sender's thread,
+a few ahead of what is taken: one by one, rendering and the network would push each other out of the
+processor's caches, and a whole step at once would keep every connection waiting.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple, Protocol
+from itertools import islice
+from typing import Literal, NamedTuple, Protocol, TypeVar
 
 from courierx_core.delivery.judge import Unrendered
 from courierx_core.errors import RenderError
@@ -21,6 +22,11 @@ from courierx_core.ports.transport import Deferred, Envelope, Receipt, Transport
 
 IDLE_SECONDS = 0.05
 """How long the sender sleeps, with nothing in flight, before it looks again."""
+
+BATCH = 20
+"""Envelopes made at once."""
+
+T = TypeVar("T")
 
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
@@ -33,8 +39,9 @@ def boottime() -> float:
 class Renderer(Protocol):
     """A message compiled once (`messages.compile.Compiled`)."""
 
-    def envelope(self, recipient: Recipient, *, eager: bool) -> Envelope:
-        """Make one recipient's envelope, rendered now if `eager`. Raises RenderError then."""
+    def envelopes(self, recipients: Sequence[Recipient], *, eager: bool) -> Sequence[Envelope]:
+        """Make the recipients' envelopes, rendered now if `eager`. Raises RenderError then, where one of them
+        cannot be rendered."""
 
 
 class Intended(NamedTuple):
@@ -62,6 +69,9 @@ class Feed(Iterator[Envelope | None]):
         self.failure: Exception | None = None
         """Why the sender returned early."""
         self._ready: deque[Intended] = deque()
+        self._made: deque[tuple[Intended, Envelope]] = deque()
+        self._making: list[Intended] = []
+        """Off the belt and not made yet: the sender's alone, and back on the belt if it fails over them."""
         self._open: set[int] = set()
         self._filled = threading.Event()
         self._finished = False
@@ -82,24 +92,23 @@ class Feed(Iterator[Envelope | None]):
     @property
     def more_to_come(self) -> bool:
         """Something is handed over or on the belt, and will be answered."""
-        return not self.over and bool(self._open or self._ready)
+        return not self.over and bool(self._open or self._made or self._ready)
 
     def take_back(self) -> list[Intended]:
         """Take off the belt what has not been handed over."""
-        left: list[Intended] = []
-        while True:
-            try:
-                left.append(self._ready.popleft())
-            except IndexError:
-                return left
+        return [intended for intended, _ in _emptied(self._made)] + list(_emptied(self._ready))
 
     # The sender's side.
 
     def __next__(self) -> Envelope | None:
         while True:
+            if boottime() > self.deadline:
+                raise StopIteration
             try:
-                intended = self._ready.popleft()
+                _, envelope = self._made.popleft()
             except IndexError:
+                if self._make():
+                    continue
                 if self._finished:
                     raise StopIteration from None
                 if not self.starved:  # told once: the run knows until it fills the belt
@@ -110,19 +119,45 @@ class Feed(Iterator[Envelope | None]):
                 self._filled.wait(IDLE_SECONDS)
                 self._filled.clear()
                 continue
-            if boottime() > self.deadline:
-                self._ready.appendleft(intended)
-                raise StopIteration
-            renderer, recipient = intended
-            try:
-                envelope = renderer.envelope(recipient, eager=self._wants == "mime")
-                if self._wants == "fields":
-                    envelope.fields()
-            except RenderError as error:
-                self.answers.append(Unrendered(recipient.id, str(error)))
-                continue
-            self._open.add(recipient.id)
+            self._open.add(envelope.id)
             return envelope
+
+    def _make(self) -> bool:
+        """Make the envelopes of what comes next on the belt; tell whether there was anything."""
+        self._making = batch = self._next_of_one_message()
+        made: list[tuple[Intended, Envelope]] = []
+        failed: list[Unrendered] = []
+        try:
+            made += self._rendered(batch)
+        except RenderError:  # for one of them, or some; that holds up nobody else
+            for each in batch:
+                try:
+                    made += self._rendered([each])
+                except RenderError as error:
+                    failed.append(Unrendered(each.recipient.id, str(error)))
+        self._made.extend(made)
+        self.answers.extend(failed)
+        self._making = []
+        return bool(batch)
+
+    def _next_of_one_message(self) -> list[Intended]:
+        batch: list[Intended] = []
+        for intended in islice(_emptied(self._ready), BATCH):
+            if batch and intended.renderer is not batch[0].renderer:
+                self._ready.appendleft(intended)
+                break
+            batch.append(intended)
+        return batch
+
+    def _rendered(self, batch: Sequence[Intended]) -> list[tuple[Intended, Envelope]]:
+        if not batch:
+            return []
+        recipients = [each.recipient for each in batch]
+        made = batch[0].renderer.envelopes(recipients, eager=self._wants == "mime")
+        if self._wants == "fields":
+            for envelope in made:
+                envelope.fields()
+        return list(zip(batch, made, strict=True))
 
     def answer(self, receipt: Receipt) -> None:
         """Pass a receipt on; one for an envelope that is not open (a second one, say) is dropped."""
@@ -146,8 +181,18 @@ class Feed(Iterator[Envelope | None]):
             why = f"{type(failure).__name__}: {failure}" if failure else "the session ended without an answer"
             self.answers.extend(Uncertain(i, "data", why) for i in self._open)
         self._open.clear()
+        self._ready.extendleft(reversed(self._making))
         self.over = True
         self.news.set()
+
+
+def _emptied(belt: deque[T]) -> Iterator[T]:
+    """Take one after the other off a belt that somebody else may be taking from, too."""
+    while True:
+        try:
+            yield belt.popleft()
+        except IndexError:
+            return
 
 
 def await_step(step: int, feeds: Sequence[Feed], news: threading.Event, seconds: float) -> None:

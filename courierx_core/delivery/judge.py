@@ -140,7 +140,8 @@ def follow_ups(verdicts: Iterable[Verdict], messages: dict[int, Message]) -> Seq
     """Gather what is to be tried again, and what is to be told as refused, into list items: one per message,
     attempt and delay, ids in order."""
     groups: defaultdict[tuple[int, int, float, Literal["send", "refusal"]], list[int]] = defaultdict(list)
-    for outcome, retry_in, *_ in verdicts:
+    for verdict in verdicts:
+        outcome, retry_in = verdict.outcome, verdict.retry_in
         if retry_in is not None:
             groups[outcome.message_id, outcome.attempt + 1, retry_in, "send"].append(outcome.id)
         elif outcome.state in REFUSED:

@@ -81,7 +81,7 @@ class Stamps:
         self._places = {pair: place for place, pair in enumerate(ordered)}
         self._start = start.copy
         self._blocks = [_u32(block) for block in blocks]
-        self._unpack = struct.Struct("".join(_cut(block, slots) for block in blocks)).unpack
+        self._unpack = struct.Struct("".join(_cut(block, slots) for block in blocks)).iter_unpack
         self.heads = tuple((_stem(kind, key_id) + _number(link)).decode("ascii") for kind, link in ordered)
 
     def place(self, kind: Kind, link: int = 0) -> int:
@@ -90,14 +90,18 @@ class Stamps:
 
     def mint(self, delivery_id: int) -> tuple[bytes, ...]:
         """Return the delivery's number and the macs in the order of `heads`, all ASCII."""
-        start, delivery, digests = self._start, _u64(delivery_id), b""
-        for block in self._blocks:
-            state = start()
-            state.update(delivery + block)
-            digests += state.digest()
-        digits = b"%x" % delivery_id
-        number = digits[:-1].translate(_MORE) + digits[-1:].translate(_LAST)
-        return (number, *self._unpack(digests.translate(_FROM_BYTE)))
+        return self.mint_all((delivery_id,))[0]
+
+    def mint_all(self, delivery_ids: Sequence[int]) -> list[tuple[bytes, ...]]:
+        """Do what `mint` does for many deliveries."""
+        start, blocks, digests = self._start, self._blocks, []
+        for delivery in map(_u64, delivery_ids):
+            for block in blocks:
+                state = start()
+                state.update(delivery + block)
+                digests.append(state.digest())
+        macs = self._unpack(b"".join(digests).translate(_FROM_BYTE))
+        return [(_number(each), *own) for each, own in zip(delivery_ids, macs, strict=True)]
 
     def text(self, parts: Sequence[bytes], place: int) -> str:
         """Put one token together from what `mint` gave."""

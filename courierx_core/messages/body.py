@@ -68,7 +68,7 @@ def _woven(part: Part, skeleton: Skeleton) -> Pieces:
             holes = (*tokens, SOFT_BREAK)
         elif isinstance(segment, Value):
             if segment not in known:
-                known[segment] = skeleton.value(part.bytes_of(segment))
+                known[segment] = skeleton.value(segment.read, part.bytes_of(segment))
             holes = (known[segment], SOFT_BREAK)
         else:
             holes = (late[segment.logic][segment.place],)

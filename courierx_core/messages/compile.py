@@ -33,7 +33,7 @@ from courierx_core.messages.links import CLICK, PIXEL, add_pixel, track_links
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.messages.parts import Part, Url
 from courierx_core.messages.segments import Extra
-from courierx_core.messages.skeleton import Skeleton
+from courierx_core.messages.skeleton import Skeleton, Tokens
 from courierx_core.ports.transport import Fields
 from courierx_core.templates.filters import Filter
 from courierx_core.templates.sandbox import allowed_filters
@@ -74,6 +74,7 @@ class Compiled:
         self._stamps = tokens.stamps(message.tenant_id, self._wanted(asked))
         self._send = self._stamps.place("send")
         self._verp = self._stamps.place("verp") if content.return_path else None
+        self._bounces = f"@{content.return_path}"
         self._mailbox = unsubscribe_mailbox(content)
         self._addresses = [self._address(name) for name in asked]
         late = frozenset[str]().union(*(part.late_names() for part in self._parts.values()))
@@ -90,38 +91,34 @@ class Compiled:
 
         Raises RenderError about that recipient alone. `extra` holds plugins' variables by namespace.
         """
-        return self.fill(recipient, extra, self._stamps.mint(recipient.id))[0]
+        return self.fill((recipient,), extra, (self._stamps.mint(recipient.id),))[0][0]
 
     def fill(
-        self, recipient: Recipient, extra: Mapping[str, object], tokens: Sequence[bytes]
-    ) -> tuple[bytes, bool]:
-        """Do what `render` does with tokens that are minted already; say, too, whether SMTP carries the
-        message as it is."""
-        mime, is_wire = self._skeleton.fill(recipient, extra, tokens, self._late_known)
+        self, recipients: Sequence[Recipient], extra: Extra, tokens: Sequence[Tokens]
+    ) -> tuple[list[bytes], bool]:
+        """Do for each what `render` does, with tokens that are minted already; say, too, whether SMTP carries
+        the messages as they are. Raises RenderError where one of them cannot be rendered."""
+        mails, is_wire = self._skeleton.fill(recipients, extra, tokens, self._late_known)
         if self._signer is None:
-            return mime, is_wire
-        return self._signer.sign(mime, int(self._clock())) + mime, is_wire
+            return mails, is_wire
+        now, sign = int(self._clock()), self._signer.sign
+        return [sign(mail, now) + mail for mail in mails], is_wire
 
-    def envelope(
-        self, recipient: Recipient, extra: Mapping[str, object] = {}, *, eager: bool = True
-    ) -> Outgoing:
-        """Return the recipient's envelope, rendered now if `eager`. Raises RenderError then."""
-        tokens = self._stamps.mint(recipient.id)
-        outgoing = Outgoing(
-            self,
-            recipient,
-            extra,
-            tokens,
-            send_id=self._stamps.text(tokens, self._send),
-            mail_from=self._return_path(tokens),
-        )
-        if eager:
-            outgoing.mime()
-        return outgoing
+    def envelopes(
+        self, recipients: Sequence[Recipient], extra: Mapping[str, object] = {}, *, eager: bool = True
+    ) -> list[Outgoing]:
+        """Return the recipients' envelopes, rendered now if `eager`. Raises RenderError then, where one of
+        them cannot be rendered. Twenty at once cost half of twenty by themselves."""
+        path, tokens = self._return_path, self._stamps.mint_all([recipient.id for recipient in recipients])
+        mails, is_wire = self.fill(recipients, extra, tokens) if eager else ([b""] * len(tokens), False)
+        return [
+            Outgoing(self, to, extra, own, path(own), mail, is_wire)
+            for to, own, mail in zip(recipients, tokens, mails, strict=True)
+        ]
 
     def send_id(self, recipient: Recipient) -> str:
         """Return our public token for the delivery."""
-        return self._stamps.text(self._stamps.mint(recipient.id), self._send)
+        return self.send_id_of(self._stamps.mint(recipient.id))
 
     def mail_from(self, recipient: Recipient) -> str:
         """Return the RFC 5321 return path: a VERP address where the content names a domain for it."""
@@ -183,19 +180,23 @@ class Compiled:
         place = self._stamps.place(kind, link)
         return name, prefix + self._stamps.heads[place], place
 
-    def _return_path(self, tokens: Sequence[bytes]) -> str:
+    def send_id_of(self, tokens: Tokens) -> str:
+        """Do what `send_id` does, with tokens that are minted already."""
+        return self._stamps.text(tokens, self._send)
+
+    def _return_path(self, tokens: Tokens) -> str:
         if self._verp is None:
             return self._sender.email
-        return f"b-{self._stamps.text(tokens, self._verp)}@{self.message.content.return_path}"
+        return f"b-{self._stamps.text(tokens, self._verp)}{self._bounces}"
 
-    def _late_known(self, recipient: Recipient, extra: Extra, tokens: Sequence[bytes]) -> dict[str, object]:
+    def _late_known(self, recipient: Recipient, extra: Extra, tokens: Tokens) -> dict[str, object]:
         return self._known(recipient, extra, tokens, self._late_addresses)
 
     def _known(
         self,
         recipient: Recipient,
         extra: Extra,
-        tokens: Sequence[bytes],
+        tokens: Tokens,
         addresses: Sequence[tuple[str, str, int]],
     ) -> dict[str, object]:
         """Gather the template variables; the later ones win, the way `segments.reader` looks them up."""
@@ -212,7 +213,7 @@ class Compiled:
             known[name] = before + (tokens[0] + tokens[place + 1]).decode("ascii")
         return known
 
-    def _unsubscribe_pairs(self, tokens: Sequence[bytes]) -> list[tuple[str, str]]:
+    def _unsubscribe_pairs(self, tokens: Tokens) -> list[tuple[str, str]]:
         if self._offer == "none":
             return []
         uri, more = self._offer, ""

@@ -12,8 +12,8 @@ from courierx_core.mail.mime import Pieces
 from courierx_core.messages.headers import ONE_CLICK, SEND_ID, stream_headers
 from courierx_core.messages.model import Message, Recipient
 from courierx_core.messages.parts import Part
-from courierx_core.messages.segments import Extra
-from courierx_core.messages.skeleton import Encode, Skeleton
+from courierx_core.messages.segments import Extra, Read
+from courierx_core.messages.skeleton import Skeleton
 
 Clock = Callable[[], float]
 
@@ -32,12 +32,12 @@ def head(
     content = message.content
     start, holes = skeleton.token("send")
     pieces: list[bytes | int] = [f"Message-ID: <{start}".encode("ascii"), *holes]
-    pieces += (f"@{sender.domain}>\r\nDate: ".encode("ascii"), skeleton.value(_date(clock)), b"\r\n")
+    pieces += (f"@{sender.domain}>\r\nDate: ".encode("ascii"), skeleton.value(_date(clock), _ascii), b"\r\n")
     pieces.append(address_field("From", (sender,)))
     if content.to:
         pieces.append(address_field("To", map(split_address, content.to)))
     else:
-        pieces += (b"To: ", skeleton.value(_to), b"\r\n")
+        pieces += (b"To: ", skeleton.value(_addresses, _to), b"\r\n")
     if content.cc:
         pieces.append(address_field("Cc", map(split_address, content.cc)))
     if content.reply_to:
@@ -56,42 +56,46 @@ def _subject(part: Part, skeleton: Skeleton) -> Pieces:
     if part.fixed is not None:
         return (unstructured("Subject", part.fixed),)
     if part.segments is not None:
-        text_of = part.text_of()
-
-        def write(recipient: Recipient, extra: Extra) -> bytes:
-            return _header_value("Subject", text_of(recipient, extra))
-
-        return (b"Subject: ", skeleton.value(write), b"\r\n")
+        return (b"Subject: ", skeleton.value(part.texts_of(), _subject_value), b"\r\n")
 
     def write_late(known: Mapping[str, object]) -> Sequence[bytes]:
-        return (_header_value("Subject", part.render(known)),)
+        return (_subject_value(part.render(known)),)
 
     return (b"Subject: ", *skeleton.late(write_late, 1), b"\r\n")
 
 
-def _header_value(field: str, text: str) -> bytes:
-    if len(text) <= LINE - len(field) - 2 and text.isascii() and text.isprintable() and "=?" not in text:
+def _subject_value(value: object) -> bytes:
+    text, before = str(value), len("Subject: ")
+    if len(text) <= LINE - before and text.isascii() and text.isprintable() and "=?" not in text:
         return text.strip(" ").encode("ascii")
-    return unstructured(field, text)[len(field) + 2 : -2]
+    return unstructured("Subject", text)[before : -len("\r\n")]
 
 
-def _to(recipient: Recipient, extra: Extra) -> bytes:
-    address = recipient.address
-    if address.isascii() and address.isprintable():
-        return address.encode("ascii")
-    return address_field("To", (Address("", one_line(address)),))[4:-2]
+def _addresses(recipients: Sequence[Recipient], extra: Extra) -> list[object]:
+    return [each.address for each in recipients]
 
 
-def _date(clock: Clock) -> Encode:
-    """Return what writes the Date field: UTC, made anew once a second."""
-    last = (-1, b"")
+def _to(address: object) -> bytes:
+    text = str(address)
+    if text.isascii() and text.isprintable():
+        return text.encode("ascii")
+    return address_field("To", (Address("", one_line(text)),))[len("To: ") : -len("\r\n")]
 
-    def write(recipient: Recipient, extra: Extra) -> bytes:
+
+def _ascii(value: object) -> bytes:
+    return str(value).encode("ascii")
+
+
+def _date(clock: Clock) -> Read:
+    """Return what gives the Date field: UTC, made anew once a second."""
+    last = (-1, "")
+
+    def read(recipients: Sequence[Recipient], extra: Extra) -> list[object]:
         nonlocal last
         now, (second, text) = int(clock()), last
         if now != second:
-            text = format_datetime(datetime.fromtimestamp(now, timezone.utc)).encode("ascii")
+            text = format_datetime(datetime.fromtimestamp(now, timezone.utc))
             last = (now, text)
-        return text
+        return [text] * len(recipients)
 
-    return write
+    return read

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import NamedTuple, TypeAlias
 
 from jinja2 import nodes
@@ -16,7 +16,7 @@ from courierx_core.mail.token import Kind
 from courierx_core.messages.logic import Block, Logic
 from courierx_core.messages.model import Recipient
 from courierx_core.messages.segments import Extra, Node, Read, alone, asks_for, reader, root_of, segments
-from courierx_core.messages.skeleton import Encode
+from courierx_core.messages.skeleton import Write
 from courierx_core.templates.filters import VALUE_MAX, Body, Filter
 from courierx_core.templates.sandbox import OUTPUT_MAX, Program, printable
 from courierx_core.templates.variables import names
@@ -95,51 +95,61 @@ class Part:
             return self.names()
         return frozenset[str]().union(*(logic.names() for logic in self.logic))
 
-    def bytes_of(self, value: Value) -> Encode:
+    def bytes_of(self, value: Value) -> Write:
         """Return what writes a value into a quoted-printable body."""
-        read, line, name, is_html = value.read, value.line, self.name, self.is_html
-        longest = quoted_printable.LINE
+        line, is_html, longest = value.line, self.is_html, quoted_printable.LINE
 
-        def write(recipient: Recipient, extra: Extra) -> bytes:
+        def write(found: object) -> bytes:
             try:
-                found = read(recipient, extra)
-                if type(found) is not str or len(found) > longest:
-                    return quoted_printable.encode(shown(found, is_html))
-                if (found.isascii() and found.isalnum()) or _FOR_ITSELF(found):
-                    return found.encode("ascii")
-                return _short_value(found, is_html)
+                if type(found) is str and len(found) <= longest:
+                    return _short_value(found, is_html)
+                return quoted_printable.encode(shown(found, is_html))
             except RenderError as error:
-                raise RenderError(error.reason, part=name, line=line) from error
+                raise self._found_at(line, error) from error
 
         return write
 
-    def text_of(self) -> Callable[[Recipient, Extra], str]:
-        """Return what gives the whole part as text, without a program."""
+    def texts_of(self) -> Read:
+        """Return what gives the whole part as each recipient's text, without a program."""
         pieces = [
-            piece if isinstance(piece, str) else self._short(piece)
+            piece if isinstance(piece, str) else self._texts(piece)
             for piece in self.segments or ()
             if not isinstance(piece, Url | Block)
         ]
 
-        def text(recipient: Recipient, extra: Extra) -> str:
-            return "".join([piece if isinstance(piece, str) else piece(recipient, extra) for piece in pieces])
+        def texts(recipients: Sequence[Recipient], extra: Extra) -> list[object]:
+            n = len(recipients)
+            columns = [
+                repeat(each, n) if isinstance(each, str) else each(recipients, extra) for each in pieces
+            ]
+            return list(map("".join, zip(*columns, strict=True))) if columns else [""] * n
 
-        return text
+        return texts
 
-    def _short(self, value: Value) -> Callable[[Recipient, Extra], str]:
-        read, line, name, is_html = value.read, value.line, self.name, self.is_html
-        longest = quoted_printable.LINE
+    def _texts(self, value: Value) -> Callable[[Sequence[Recipient], Extra], list[str]]:
+        read, line, is_html = value.read, value.line, self.is_html
 
-        def text(recipient: Recipient, extra: Extra) -> str:
+        def texts(recipients: Sequence[Recipient], extra: Extra) -> list[str]:
             try:
-                found = read(recipient, extra)
-                if type(found) is str and len(found) <= longest and found.isalnum():
-                    return found  # says itself, in HTML too
-                return shown(found, is_html)
+                return [shown(each, is_html) for each in read(recipients, extra)]
             except RenderError as error:
-                raise RenderError(error.reason, part=name, line=line) from error
+                raise self._found_at(line, error) from error
 
-        return text
+        return texts
+
+    def _tried(self, read: Read, line: int) -> Read:
+        """Have it say where in the source it failed: only a filter does."""
+
+        def tried(recipients: Sequence[Recipient], extra: Extra) -> list[object]:
+            try:
+                return read(recipients, extra)
+            except RenderError as error:
+                raise self._found_at(line, error) from error
+
+        return tried
+
+    def _found_at(self, line: int, error: RenderError) -> RenderError:
+        return RenderError(error.reason, part=self.name, line=line)
 
     def _segments(self) -> list[Segment] | None:
         logic = Logic(self.program)
@@ -171,25 +181,27 @@ class Part:
             return self._urls[root.name] if root is node else logic.add(alone(node))
         value = self._value(node)
         if root.name in self._constants:
-            return self._short(value)(_NOBODY, {})
+            return self._texts(value)((_NOBODY,), {})[0]
         return value
 
     def _value(self, node: nodes.Expr) -> Value:
         """Return the same value for the same expression: a town that is named ten times is read once."""
         form = repr(node)  # says all but the line
         if form not in self._values:
-            self._values[form] = Value(reader(node, self._constants, self._filters), node.lineno)
+            read = reader(node, self._constants, self._filters)
+            if isinstance(node, nodes.Filter):
+                read = self._tried(read, node.lineno)
+            self._values[form] = Value(read, node.lineno)
         return self._values[form]
 
-
-# Nothing to encode, nothing to escape: most names and all ordinary addresses.
-_FOR_ITSELF = re.compile(r"(?!\.|From )[ !#-%(-;?-~]{1,75}(?<! )").fullmatch
 
 _NOBODY = Recipient(id=0, message_id=0, address="", state="queued")
 
 
 def shown(value: object, is_html: bool) -> str:
     """Return what `{{ value }}` writes. Raises RenderError."""
+    if type(value) is str and len(value) <= quoted_printable.LINE and value.isalnum():
+        return value  # says itself, in HTML too
     text = printable(value)
     return str(escape(text)) if is_html else str(text)
 

@@ -7,7 +7,7 @@ so each can be run without the rest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, cast
 
 from jinja2 import nodes
@@ -23,7 +23,8 @@ Extra: TypeAlias = Mapping[str, object]
 """What plugins give for one recipient, by namespace."""
 Node: TypeAlias = str | nodes.Expr | nodes.Stmt
 """A text, a value, or a statement that has logic."""
-Read: TypeAlias = Callable[[Recipient, Extra], object]
+Read: TypeAlias = Callable[[Sequence[Recipient], Extra], list[object]]
+"""Read one value of each recipient: many at once cost a fraction of as many by themselves."""
 
 
 def segments(tree: nodes.Template, filters: Mapping[str, Filter]) -> list[Node]:
@@ -76,7 +77,7 @@ def is_value(node: nodes.Expr, filters: Mapping[str, Filter]) -> bool:
 
 
 def reader(node: nodes.Expr, constants: Mapping[str, object], filters: Mapping[str, Filter]) -> Read:
-    """Return a function that reads a value for one recipient, as Jinja would."""
+    """Return a function that reads a value of each recipient, as Jinja would."""
     if isinstance(node, nodes.Filter) and node.node is not None:
         return _filtered(node, reader(node.node, constants, filters), filters[node.name])
     if isinstance(node, nodes.Getattr):
@@ -90,22 +91,22 @@ def reader(node: nodes.Expr, constants: Mapping[str, object], filters: Mapping[s
 
 def _named(name: str, constants: Mapping[str, object]) -> Read:
     fixed: dict[str, Read] = {
-        "email": lambda recipient, extra: recipient.address,
-        "first_name": lambda recipient, extra: recipient.first_name,
-        "last_name": lambda recipient, extra: recipient.last_name,
-        "attributes": lambda recipient, extra: recipient.attributes,
+        "email": lambda recipients, extra: [each.address for each in recipients],
+        "first_name": lambda recipients, extra: [each.first_name for each in recipients],
+        "last_name": lambda recipients, extra: [each.last_name for each in recipients],
+        "attributes": lambda recipients, extra: [each.attributes for each in recipients],
     }
     if name in constants:
         value = constants[name]
-        return lambda recipient, extra: value
+        return lambda recipients, extra: [value] * len(recipients)
     if name in fixed:
         return fixed[name]
     missing = Missing(name=name)
 
-    def read(recipient: Recipient, extra: Extra) -> object:
+    def read(recipients: Sequence[Recipient], extra: Extra) -> list[object]:
         if name in extra:
-            return extra[name]
-        return recipient.attributes.get(name, missing)
+            return [extra[name]] * len(recipients)
+        return [each.attributes.get(name, missing) for each in recipients]
 
     return read
 
@@ -113,9 +114,9 @@ def _named(name: str, constants: Mapping[str, object]) -> Read:
 def _member(base: Read, key: object) -> Read:
     missing = Missing(name=str(key))
 
-    def read(recipient: Recipient, extra: Extra) -> object:
-        found = look_up(base(recipient, extra), key)
-        return missing if found is ABSENT else found
+    def read(recipients: Sequence[Recipient], extra: Extra) -> list[object]:
+        found = [look_up(each, key) for each in base(recipients, extra)]
+        return [missing if each is ABSENT else each for each in found]
 
     return read
 
@@ -125,9 +126,9 @@ def _filtered(node: nodes.Filter, base: Read, function: Filter) -> Read:
     kwargs = {str(keyword.key): keyword.value.as_const() for keyword in node.kwargs}
     name = node.name
 
-    def read(recipient: Recipient, extra: Extra) -> object:
+    def read(recipients: Sequence[Recipient], extra: Extra) -> list[object]:
         try:
-            return function(base(recipient, extra), *args, **kwargs)
+            return [function(each, *args, **kwargs) for each in base(recipients, extra)]
         except RenderError:
             raise
         except Exception as error:  # a plugin's filter may raise anything; it fails this delivery alone

@@ -30,6 +30,15 @@ _TRANSACTION: Final = (MAIL, RCPT, DATA)
 _AFTER_DOT: Final = (DOT,)
 _PIPELINE: Final = (DOT, MAIL, RCPT, DATA)
 
+_YES, _GO_ON = rb"250 [^\r\n]*\r\n", rb"354 [^\r\n]*\r\n"
+_TAKEN = rb"(250 [^\r\n]*)\r\n"
+_USUAL: Final = {
+    _TRANSACTION: re.compile(_YES + _YES + _GO_ON).fullmatch,
+    _AFTER_DOT: re.compile(_TAKEN).fullmatch,
+    _PIPELINE: re.compile(_TAKEN + _YES + _YES + _GO_ON).fullmatch,
+}
+"""What is usually answered when that is awaited; a group is the reply to the dot."""
+
 _UNSAFE = re.compile(r"[\x00-\x20\x7f<>]")
 
 Take = Callable[[], Envelope | None]
@@ -112,21 +121,25 @@ class Conversation:
 
         Afterwards look at `closed`: the connection must then be dropped, and all its receipts are there.
         """
-        if self.awaits is _PIPELINE and not self._buffer and not self.unsent:
-            lines = data.split(b"\r\n")
-            if (
-                len(lines) == 5
-                and not lines[4]
-                and lines[0][:4] == lines[1][:4] == lines[2][:4] == b"250 "
-                and lines[3][:4] == b"354 "
-                and data.count(b"\n") == 4
-                and len(data) < TEXT_MAX
-            ):
-                receipts.append(Accepted(self.sent.id, "", lines[0].decode("ascii", "replace")))  # type: ignore[union-attr]
-                self.served += 1
-                return self._body(take, receipts)
+        usual = _USUAL.get(self.awaits)
+        if usual is not None and not self._buffer and not self.unsent and len(data) < TEXT_MAX:
+            found = usual(data)
+            if found is not None:
+                return self._take_usual(found[1] if found.lastindex else None, take, receipts)
         self._buffer += data
         return self._answer(take, receipts)
+
+    def _take_usual(self, taken: bytes | None, take: Take, receipts: list[Receipt]) -> bytes:
+        """Deal at once with what nearly all servers nearly always say to all that is awaited."""
+        if taken is not None:
+            assert self.sent is not None
+            receipts.append(Accepted(self.sent.id, "", taken.decode("ascii", "replace")))
+            self.sent = None
+            self.served += 1
+        if self.opened is not None:
+            return self._body(take, receipts)
+        self.awaits = _NOTHING
+        return b""
 
     def lose(self, why: str, receipts: list[Receipt]) -> None:
         """End the conversation because the connection broke, closed or timed out."""

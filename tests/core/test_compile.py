@@ -65,7 +65,7 @@ def test_both_paths_say_what_was_written(first: str, last: str, note: str) -> No
     assert (fast.path, slow.path, inside.path) == ("segments", "logic", "logic")
     for compiled in (fast, slow, inside):
         mail = read(compiled.render(who))
-        sent = compiled.envelope(who)
+        [sent] = compiled.envelopes([who])
         assert sent.wire() == on_the_wire(sent.mime())
         assert one_line(str(mail["subject"])) == one_line(f"Hi {first} {note}")
         assert content(mail.get_body(("plain",))) == as_read(text)
@@ -86,12 +86,39 @@ def _escaped(text: str) -> str:
     return escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
+SHORT = (
+    st.sampled_from(["Ann", "O'Neil", "New York", " Ann", "Ann ", ".", "From me", "a\nb", "ü", "", "7"])
+    | VALUES
+)
+
+
+@given(st.lists(st.tuples(SHORT, SHORT, SHORT | st.integers() | st.none()), min_size=1, max_size=6))
+@example([("Ann", "Lee", "Oslo"), ("Bob", "a\nb", "Rome")])
+def test_many_at_once_are_what_each_is_alone(people: list[tuple[str, str, object]]) -> None:
+    everyone = [
+        recipient(id=n, first_name=first, last_name=last, attributes={"note": note})
+        for n, (first, last, note) in enumerate(people, 1)
+    ]
+    subject = "Hi {{ first_name }} {{ note }}"
+    for before in ("", LOGIC):
+        source = message(
+            subject=before + subject, text=before + PLAIN, html=HTML, return_path="b.example.com"
+        )
+        compiled = Compiled(source, KEYS, clock=lambda: 1_700_000_000.0)
+        sent = compiled.envelopes(everyone)
+        assert [each.mime() for each in sent] == [compiled.render(who) for who in everyone]
+        assert [each.wire() for each in sent] == [on_the_wire(each.mime()) for each in sent]
+        assert [each.rcpt_to for each in sent] == [who.address for who in everyone]
+        assert [each.mail_from for each in sent] == [compiled.mail_from(who) for who in everyone]
+        assert [each.send_id for each in sent] == [compiled.send_id(who) for who in everyone]
+
+
 @given(VALUES)
 def test_one_text_alone_is_exact_but_for_its_last_line_end(note: str) -> None:
     who = recipient(attributes={"note": note})
     for source in ("{{ note }}", LOGIC + "{{ note }}", _inside("{{ note }}")):
         for part in ("text", "html"):
-            envelope = Compiled(message(**{part: source}), KEYS).envelope(who)
+            [envelope] = Compiled(message(**{part: source}), KEYS).envelopes([who])
             mail = read(envelope.mime())
             assert envelope.wire() == on_the_wire(envelope.mime())
             assert not mail.is_multipart()
@@ -342,7 +369,7 @@ def test_a_bad_value_fails_its_recipient_alone(before: str) -> None:
         compiled.render(recipient(first_name="x" * 20_000))
     assert (failed.value.part, failed.value.line) == ("text", 2)
     with pytest.raises(RenderError):
-        compiled.envelope(recipient(first_name="bad"))
+        compiled.envelopes([recipient(first_name="good"), recipient(first_name="bad")])
 
 
 def test_a_value_that_is_named_again_is_worked_out_once_in_a_part() -> None:
@@ -370,7 +397,7 @@ def test_the_envelope_carries_what_transports_need(eager: bool) -> None:
     source = message(text="{{ first_name }}", tags=("a",), metadata={"k": "v"}, return_path="r.example.com")
     compiled = Compiled(source, KEYS, clock=lambda: 0)
     who = recipient(first_name="Ann")
-    envelope = compiled.envelope(who, eager=eager)
+    [envelope] = compiled.envelopes([who], eager=eager)
     assert envelope.mime() == compiled.render(who)
     assert envelope.fields() == compiled.fields(who)
     assert envelope.send_id == compiled.send_id(who)

@@ -3,24 +3,41 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from courierx_core.delivery.feed import Feed, Intended, boottime, short_of
+from courierx_core.delivery.feed import BATCH, Feed, Intended, boottime, short_of
+from courierx_core.delivery.judge import Unrendered
+from courierx_core.errors import RenderError
 from courierx_core.messages.model import Recipient
 from courierx_core.ports.transport import Accepted, Deferred, TransportDown, Uncertain
 from courierx_core.testing.envelopes import FakeEnvelope
 
 
 class Plain:
-    """A message without a word in it."""
+    """A message without a word in it, which cannot be rendered for some."""
 
-    def envelope(self, recipient: Recipient, *, eager: bool) -> FakeEnvelope:
-        return FakeEnvelope(recipient.id, recipient.address)
+    def __init__(self, failing: Collection[int] = (), error: Exception | None = None) -> None:
+        self.failing, self.error = failing, error or RenderError("no such thing")
+
+    def envelopes(self, recipients: Sequence[Recipient], *, eager: bool) -> list[FakeEnvelope]:
+        if any(each.id in self.failing for each in recipients):
+            raise self.error
+        return [FakeEnvelope(each.id, each.address) for each in recipients]
 
 
-def copies(*ids: int) -> list[Intended]:
-    return [Intended(Plain(), Recipient(i, 1, f"person{i}@example.com", "queued")) for i in ids]
+def copies(*ids: int, of: Plain | None = None) -> list[Intended]:
+    of = of or Plain()
+    return [Intended(of, Recipient(i, 1, f"person{i}@example.com", "queued")) for i in ids]
+
+
+def taken(feed: Feed) -> list[int]:
+    """Take whatever is there to be taken."""
+    feed.finish()
+    return [envelope.id for envelope in feed if envelope is not None]
 
 
 @pytest.fixture
@@ -129,3 +146,42 @@ def test_past_its_lease_nothing_more_is_handed_over(feed: Feed) -> None:
     with pytest.raises(StopIteration):
         next(feed)
     assert [left.recipient.id for left in feed.take_back()] == [1]
+
+
+def test_what_was_made_ahead_is_taken_back_too(feed: Feed) -> None:
+    everybody = range(1, BATCH + 5)
+    feed.push(copies(*everybody))
+    assert next(feed).id == 1  # type: ignore[union-attr]
+    feed.deadline = boottime() - 1
+    with pytest.raises(StopIteration):
+        next(feed)
+    feed.close(None)
+    assert [left.recipient.id for left in feed.take_back()] == list(everybody)[1:]
+    assert [answer.id for answer in feed.answers] == [1]
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.booleans()), max_size=3 * BATCH))
+def test_whoever_cannot_be_rendered_for_holds_up_nobody_else(people: list[tuple[int, bool]]) -> None:
+    feed = Feed(threading.Event())
+    failing = [number for number, (_, fails) in enumerate(people) if fails]
+    messages = [Plain(failing) for _ in range(3)]
+    for number, (message, _) in enumerate(people):
+        feed.push(copies(number, of=messages[message]))
+    assert taken(feed) == [number for number in range(len(people)) if number not in failing]
+    assert list(feed.answers) == [Unrendered(number, "no such thing") for number in failing]
+
+
+@given(st.sets(st.integers(1, 2 * BATCH), min_size=1))
+def test_a_bug_in_rendering_loses_nobody(failing: set[int]) -> None:
+    feed = Feed(threading.Event())
+    everybody = range(1, 2 * BATCH + 1)
+    feed.push(copies(*everybody, of=Plain(failing, ZeroDivisionError())))
+    handed_over = []
+    with pytest.raises(ZeroDivisionError):  # noqa: PT012
+        while True:
+            handed_over.append(next(feed))
+    feed.close(ZeroDivisionError())
+    put_back = [left.recipient.id for left in feed.take_back()]
+    answered = [answer.id for answer in feed.answers]
+    assert sorted(answered + put_back) == list(everybody)
+    assert answered == [envelope.id for envelope in handed_over if envelope]

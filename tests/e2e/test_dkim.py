@@ -90,7 +90,7 @@ def test_every_message_that_is_compiled_verifies(
     assert verifies(mail, 0)
     assert verifies(mail, 1)
     read(mail)
-    envelope = Compiled(source, KEYS, signer=signer(), clock=lambda: NOW).envelope(who)
+    [envelope] = Compiled(source, KEYS, signer=signer(), clock=lambda: NOW).envelopes([who])
     assert verifies(envelope.wire().replace(b"\r\n..", b"\r\n."))
 
 
