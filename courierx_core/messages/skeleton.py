@@ -96,14 +96,16 @@ class Skeleton:
         """Return each recipient's values as they are written, and whether none ends a line or begins with a
         dot."""
         columns = [read(recipients, extra) for read, _ in self._values]
-        n, plain = len(recipients), _plain([each for column in columns for each in column])
-        if plain is not None:
-            return [tuple(plain[at::n]) for at in range(n)], True
-        written = [
-            (n > 1 and _plain(column)) or list(map(write, column))
-            for column, (_, write) in zip(columns, self._values, strict=True)
-        ]
-        return list(zip(*written, strict=True)), fits_a_line([each for column in written for each in column])
+        n, values = len(recipients), [each for column in columns for each in column]
+        if (written := _plain(values)) is not None:
+            return [tuple(written[at::n]) for at in range(n)], True
+        if n == 1:
+            written = [write(value) for value, (_, write) in zip(values, self._values, strict=True)]
+        else:
+            written = []
+            for column, (_, write) in zip(columns, self._values, strict=True):
+                written += _plain(column) or map(write, column)
+        return [tuple(written[at::n]) for at in range(n)], fits_a_line(written)
 
     def _written(self, known: Mapping[str, object]) -> Tokens:
         """Run the programs; return what they wrote, the last hole's first."""

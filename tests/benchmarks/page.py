@@ -94,12 +94,13 @@ def sentence(runs: Runs) -> str:
     key, figures = headline(runs)
     if "x_smtp_source" not in figures:
         return UNMEASURED
+    machine = runs["pipeline"].machine
     recipients, window = int(key.rpartition("n=")[2]), HEADLINE.split("W=")[1].split()[0]
     said = (
         f"It sends at {figures['x_smtp_source']} times the rate of Postfix's `smtp-source`, which keeps no "
         f"books, while a kill leaves at most {window} messages uncertain: a campaign to {recipients:,} "
-        f"people on PostgreSQL, one worker, on {runs['pipeline'].machine.date}. The "
-        "[measurements](docs/reference/performance.md) say which bars are not reached."
+        f"people on PostgreSQL, one worker, {machine.cores} cores ({machine.processor}), on {machine.date}. "
+        "The [measurements](docs/reference/performance.md) say which bars are not reached."
     )
     return "\n".join(textwrap.wrap(said, 115, break_long_words=False, break_on_hyphens=False))
 
