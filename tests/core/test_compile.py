@@ -86,33 +86,6 @@ def _escaped(text: str) -> str:
     return escape(text).replace("&quot;", "&#34;").replace("&#x27;", "&#39;")
 
 
-SHORT = (
-    st.sampled_from(["Ann", "O'Neil", "New York", " Ann", "Ann ", ".", "From me", "a\nb", "ü", "", "7"])
-    | VALUES
-)
-
-
-@given(st.lists(st.tuples(SHORT, SHORT, SHORT | st.integers() | st.none()), min_size=1, max_size=6))
-@example([("Ann", "Lee", "Oslo"), ("Bob", "a\nb", "Rome")])
-def test_many_at_once_are_what_each_is_alone(people: list[tuple[str, str, object]]) -> None:
-    everyone = [
-        recipient(id=n, first_name=first, last_name=last, attributes={"note": note})
-        for n, (first, last, note) in enumerate(people, 1)
-    ]
-    subject = "Hi {{ first_name }} {{ note }}"
-    for before in ("", LOGIC):
-        source = message(
-            subject=before + subject, text=before + PLAIN, html=HTML, return_path="b.example.com"
-        )
-        compiled = Compiled(source, KEYS, clock=lambda: 1_700_000_000.0)
-        sent = compiled.envelopes(everyone)
-        assert [each.mime() for each in sent] == [compiled.render(who) for who in everyone]
-        assert [each.wire() for each in sent] == [on_the_wire(each.mime()) for each in sent]
-        assert [each.rcpt_to for each in sent] == [who.address for who in everyone]
-        assert [each.mail_from for each in sent] == [compiled.mail_from(who) for who in everyone]
-        assert [each.send_id for each in sent] == [compiled.send_id(who) for who in everyone]
-
-
 @given(VALUES)
 def test_one_text_alone_is_exact_but_for_its_last_line_end(note: str) -> None:
     who = recipient(attributes={"note": note})
@@ -390,21 +363,6 @@ def test_a_message_that_cannot_be_compiled_says_where() -> None:
     with pytest.raises(RenderError) as failed:
         Compiled(message(html="a\n{{ 'x'|format }}"), KEYS)
     assert (failed.value.part, failed.value.line) == ("html", 2)
-
-
-@pytest.mark.parametrize("eager", [True, False])
-def test_the_envelope_carries_what_transports_need(eager: bool) -> None:
-    source = message(text="{{ first_name }}", tags=("a",), metadata={"k": "v"}, return_path="r.example.com")
-    compiled = Compiled(source, KEYS, clock=lambda: 0)
-    who = recipient(first_name="Ann")
-    [envelope] = compiled.envelopes([who], eager=eager)
-    assert envelope.mime() == compiled.render(who)
-    assert envelope.fields() == compiled.fields(who)
-    assert envelope.send_id == compiled.send_id(who)
-    assert envelope.mail_from == compiled.mail_from(who)
-    assert (envelope.id, envelope.tenant_id, envelope.stream) == (5, 7, "broadcast")
-    assert (envelope.rcpt_to, envelope.tags, envelope.metadata) == ("ann@example.org", ("a",), {"k": "v"})
-    assert Compiled(message(text="x"), KEYS).mail_from(who) == "news@example.com"
 
 
 def test_custom_headers_are_checked_and_sent_and_replace_ours() -> None:
