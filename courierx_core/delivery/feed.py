@@ -125,6 +125,8 @@ class Feed(Iterator[Envelope | None]):
     def _make(self) -> bool:
         """Make the envelopes of what comes next on the belt; tell whether there was anything."""
         self._making = batch = self._next_of_one_message()
+        if not batch:
+            return False
         made: list[tuple[Intended, Envelope]] = []
         failed: list[Unrendered] = []
         try:
@@ -138,7 +140,7 @@ class Feed(Iterator[Envelope | None]):
         self._made.extend(made)
         self.answers.extend(failed)
         self._making = []
-        return bool(batch)
+        return True
 
     def _next_of_one_message(self) -> list[Intended]:
         batch: list[Intended] = []
@@ -150,8 +152,6 @@ class Feed(Iterator[Envelope | None]):
         return batch
 
     def _rendered(self, batch: Sequence[Intended]) -> list[tuple[Intended, Envelope]]:
-        if not batch:
-            return []
         recipients = [each.recipient for each in batch]
         made = batch[0].renderer.envelopes(recipients, eager=self._wants == "mime")
         if self._wants == "fields":

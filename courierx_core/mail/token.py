@@ -146,9 +146,8 @@ class TokenKeys:
             state = copy()
             state.update(_signed(delivery_id, slot >> 2))
             at = (slot & 3) * _MAC
-            digits, mac = b"%x" % delivery_id, state.digest()[at : at + _MAC].translate(_FROM_BYTE)
-            number = digits[:-1].translate(_MORE) + digits[-1:].translate(_LAST)
-            return (stem + (_number(link) if link else b"a") + number + mac).decode("ascii")
+            mac = state.digest()[at : at + _MAC].translate(_FROM_BYTE)
+            return (stem + (_number(link) if link else b"a") + _number(delivery_id) + mac).decode("ascii")
 
         return mint
 

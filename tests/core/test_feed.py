@@ -13,7 +13,7 @@ from courierx_core.delivery.feed import BATCH, Feed, Intended, boottime, short_o
 from courierx_core.delivery.judge import Unrendered
 from courierx_core.errors import RenderError
 from courierx_core.messages.model import Recipient
-from courierx_core.ports.transport import Accepted, Deferred, TransportDown, Uncertain
+from courierx_core.ports.transport import Accepted, Deferred, Envelope, TransportDown, Uncertain
 from courierx_core.testing.envelopes import FakeEnvelope
 
 
@@ -176,10 +176,9 @@ def test_a_bug_in_rendering_loses_nobody(failing: set[int]) -> None:
     feed = Feed(threading.Event())
     everybody = range(1, 2 * BATCH + 1)
     feed.push(copies(*everybody, of=Plain(failing, ZeroDivisionError())))
-    handed_over = []
-    with pytest.raises(ZeroDivisionError):  # noqa: PT012
-        while True:
-            handed_over.append(next(feed))
+    handed_over: list[Envelope | None] = []
+    with pytest.raises(ZeroDivisionError):
+        handed_over.extend(feed)
     feed.close(ZeroDivisionError())
     put_back = [left.recipient.id for left in feed.take_back()]
     answered = [answer.id for answer in feed.answers]
